@@ -1,0 +1,113 @@
+"""Bayesian scaling laws, from a table of runs to a posterior, a forecast and a decision.
+
+Every public name is resolved when it is first used, so that ``import bayescale`` and
+``bayescale --help`` cost nothing and a saved fit is read without PyMC.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayescale import errors as errors
+    from bayescale import plots as plot
+    from bayescale.decide import Budget, CVaR, Expectation, Plan, Quantile, plan
+    from bayescale.posterior import Fit, load_fit
+    from bayescale.predict import Forecast, New, grid, predict
+    from bayescale.runs import Runs, Task, load_runs
+    from bayescale.workflow import fit
+    from bayescale.zoo import model_names as models
+
+    __version__: str
+
+__all__ = [
+    "Budget",
+    "CVaR",
+    "Expectation",
+    "Fit",
+    "Forecast",
+    "New",
+    "Plan",
+    "Quantile",
+    "Runs",
+    "Task",
+    "__version__",
+    "errors",
+    "fit",
+    "grid",
+    "load_fit",
+    "load_runs",
+    "models",
+    "plan",
+    "plot",
+    "predict",
+]
+
+# Public name -> (module that holds it, its name there; "" means the module itself).
+_HOME: dict[str, tuple[str, str]] = {
+    "Budget": ("bayescale.decide", "Budget"),
+    "CVaR": ("bayescale.decide", "CVaR"),
+    "Expectation": ("bayescale.decide", "Expectation"),
+    "Fit": ("bayescale.posterior", "Fit"),
+    "Forecast": ("bayescale.predict", "Forecast"),
+    "New": ("bayescale.predict", "New"),
+    "Plan": ("bayescale.decide", "Plan"),
+    "Quantile": ("bayescale.decide", "Quantile"),
+    "Runs": ("bayescale.runs", "Runs"),
+    "Task": ("bayescale.runs", "Task"),
+    "errors": ("bayescale.errors", ""),
+    "fit": ("bayescale.workflow", "fit"),
+    "grid": ("bayescale.predict", "grid"),
+    "load_fit": ("bayescale.posterior", "load_fit"),
+    "load_runs": ("bayescale.runs", "load_runs"),
+    "models": ("bayescale.zoo", "model_names"),
+    "plan": ("bayescale.decide", "plan"),
+    "plot": ("bayescale.plots", ""),
+    "predict": ("bayescale.predict", "predict"),
+}
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("bayescale")
+    except PackageNotFoundError:
+        return "0+source"  # run from a source tree that was never installed
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: object = _version()
+    elif name in _HOME:
+        module, attribute = _HOME[name]
+        home = importlib.import_module(module)
+        value = getattr(home, attribute) if attribute else home
+    else:
+        raise AttributeError(f"module 'bayescale' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
+
+
+class _Package(ModuleType):
+    """The package's own module type: a sub-package does not take a public function's name.
+
+    Importing ``bayescale.predict`` anywhere makes Python bind that module to the attribute
+    ``predict`` of its parent, where ``bs.predict(...)`` must stay the function.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        own = isinstance(value, ModuleType) and value.__name__ == f"{__name__}.{name}"
+        if own and name in _HOME and _HOME[name][1]:
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,161 @@
+"""A resolved model and a table become a ``pm.Model``: the hierarchy written out, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+
+from bayescale.build.namespace import pytensor_namespace as xp
+from bayescale.build.population import populations, variable
+from bayescale.laws import Array, from_link, to_link
+from bayescale.runs import Runs
+from bayescale.spec import Level, Prior, ResolvedModel, coords, effect_dims, sums_to_zero
+
+_ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss")
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the likelihood reads: one entry a row, labels already turned into positions.
+
+    Attributes
+    ----------
+    centred : dict of str to ndarray, shape (run,)
+        Log inputs less their pivots.
+    log_loss : ndarray, shape (run,)
+    log_loss_se : ndarray, shape (run,)
+        Standard error of the log loss where the table gives one, else 0.
+    index : dict of str to ndarray of int, shape (run,)
+        Position of each row's architecture, task and study among the model's groups.
+    upper : ndarray or None, shape (run,)
+        Random-guess level of the row's task, for bounded laws.
+    """
+
+    centred: dict[str, np.ndarray]
+    log_loss: np.ndarray
+    log_loss_se: np.ndarray
+    index: dict[str, np.ndarray]
+    upper: np.ndarray | None
+
+
+def observations(model: ResolvedModel, runs: Runs) -> Observations:
+    """Line a table up with a resolved model; every label is checked here, since compiled code checks no bounds."""
+    table = canonical_rows(runs)
+    index: dict[str, np.ndarray] = {}
+    for level, labels in model.groups.items():
+        position = {label: i for i, label in enumerate(labels)}
+        index[level] = np.array([position[str(label)] for label in table[level]], dtype="int64")
+    loss = table["loss"].to_numpy(float)
+    se = table["loss_se"].to_numpy(float) if "loss_se" in table else np.zeros(len(table))
+    return Observations(
+        centred={
+            axis: np.log(table[axis].to_numpy(float)) - pivot
+            for axis, pivot in model.pivots.items()
+        },
+        log_loss=np.log(loss),
+        log_loss_se=np.nan_to_num(se) / loss,
+        index=index,
+        upper=np.array([model.upper[str(t)] for t in table["task"]]) if model.upper else None,
+    )
+
+
+def canonical_rows(runs: Runs) -> pd.DataFrame:
+    """The table in an order that does not depend on how it was given, so that a seed fixes the draws."""
+    columns = [c for c in _ORDER if c in runs.table]
+    return runs.table.sort_values(columns, kind="stable", ignore_index=True)
+
+
+def build(model: ResolvedModel, runs: Runs) -> pm.Model:
+    """Write a resolved model out in PyMC.
+
+    Every parameter θ with link g has g(θ) = g(μ) + Σ over its levels of a group effect, each effect τ·z with z standard
+    normal (non-centred). One matrix of z a level keeps the graph, and its compilation, small.
+
+    Parameters
+    ----------
+    model : ResolvedModel
+        From :func:`bayescale.spec.resolve`.
+    runs : Runs
+        The table it was resolved on.
+
+    Returns
+    -------
+    pymc.Model
+        With mutable data ``u_<axis>``, ``log_loss``, ``log_loss_se`` and ``<level>_index``.
+    """
+    data = observations(model, runs)
+    law = model.get_law()
+    with pm.Model(coords={**coords(model), "run": np.arange(len(data.log_loss))}) as built:
+        centred = {
+            axis: pm.Data(f"u_{axis}", value, dims="run") for axis, value in data.centred.items()
+        }
+        index = {
+            level: pm.Data(f"{level}_index", value, dims="run")
+            for level, value in data.index.items()
+        }
+        effects = {level: _effects(model, level) for level in model.levels()}
+        theta = _by_run(model, effects, index)
+        theta = law.complete(theta, xp)
+        for name, parameter in model.parameters.items():
+            if parameter.equals is not None:
+                theta[name] = theta[parameter.equals]
+        upper = None if data.upper is None else pm.Data("upper", data.upper, dims="run")
+        mu = pt.log(law.loss(centred, theta, upper, xp))
+        se = pm.Data("log_loss_se", data.log_loss_se, dims="run")
+        scale = pt.sqrt(theta["sigma"] ** 2 + se**2)
+        observed = pm.Data("log_loss", data.log_loss, dims="run")
+        if model.nu_minus_2 is None:
+            pm.Normal("y", mu=mu, sigma=scale, observed=observed, dims="run")
+        else:
+            extra = variable("nu_minus_2", Prior.parse(model.nu_minus_2), ())
+            nu = pm.Deterministic("nu", extra + 2.0)
+            pm.StudentT("y", nu=nu, mu=mu, sigma=scale, observed=observed, dims="run")
+    return built
+
+
+def _effects(model: ResolvedModel, level: Level) -> Array:
+    """Effects of one level on the link scale, dims (parameter, group ...)."""
+    names, dims = model.pooled_parameters(level), effect_dims(level)
+    scale = np.array([model.parameters[n].pool[level] for n in names])
+    tau = pm.HalfNormal(f"tau_{level}", sigma=scale, dims=dims[0])
+    # Zero-sum effects leave the population value at the mean of the groups: shorter trees, larger ESS.
+    distribution = pm.ZeroSumNormal if sums_to_zero(level) else pm.Normal
+    z = distribution(f"z_{level}", dims=dims)
+    return pm.Deterministic(
+        f"effect_{level}", tau.reshape((-1, *[1] * (len(dims) - 1))) * z, dims=dims
+    )
+
+
+def _by_run(
+    model: ResolvedModel, effects: Mapping[Level, Array], index: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Each parameter at each run, from its population value and the effects of the run's groups."""
+    theta: dict[str, Array] = {}
+    population = populations(model)
+    for name, parameter in model.parameters.items():
+        if parameter.fixed is not None:
+            theta[name] = pt.constant(parameter.fixed)
+        elif parameter.prior is not None and not model.pooled:
+            theta[name] = population[name][index["architecture"], index["task"]]
+        elif parameter.prior is not None:
+            value = population[name]
+            levels = [level for level in effects if level in parameter.pool]
+            if levels:
+                eta = to_link(xp, parameter.support, value)
+                for level in levels:
+                    row = effects[level][model.pooled_parameters(level).index(name)]
+                    eta = eta + _at_runs(level, row, index)
+                value = from_link(xp, parameter.support, eta)
+            theta[name] = value
+    return theta
+
+
+def _at_runs(level: Level, effect: Array, index: Mapping[str, Array]) -> Array:
+    if level == "cell":
+        return effect[index["architecture"], index["task"]]
+    return effect[index[level]]

@@ -1,0 +1,22 @@
+"""The operations that laws are written in, on pytensor variables; the twin of ``bayescale.laws.numpy_namespace``."""
+
+from __future__ import annotations
+
+import pytensor.tensor as pt
+
+from bayescale.laws import Array, Namespace
+
+
+class _PyTensor:
+    exp = staticmethod(pt.exp)
+    log = staticmethod(pt.log)
+    log1p = staticmethod(pt.log1p)
+    sigmoid = staticmethod(pt.sigmoid)
+
+    @staticmethod
+    def logaddexp(x: Array, y: Array) -> Array:
+        # numpy's ufunc does not accept pytensor variables.
+        return pt.logaddexp(x, y)
+
+
+pytensor_namespace: Namespace = _PyTensor()

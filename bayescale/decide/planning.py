@@ -1,0 +1,215 @@
+"""`plan`: from the draws of a fit and a budget to the best (N, D), its risk, its regret and what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+from scipy.optimize import minimize_scalar
+
+from bayescale.decide.budget import Budget
+from bayescale.decide.isoflop import EDGE_SHARE, IsoFlop
+from bayescale.decide.plan import Plan, Recommendation
+from bayescale.decide.risk import Expectation, Risk
+from bayescale.errors import PlanError
+from bayescale.posterior import Fit, Group, New
+from bayescale.predict import EXACT_LAW, complete, distance, in_words, locate
+
+REGRET = 0.05
+REGRET_PROBABILITY = 0.8
+SEEDED_PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def plan(
+    fit: Fit,
+    budget: Budget,
+    risk: Risk | Sequence[Risk] | None = None,
+    target_loss: float | None = None,
+    *,
+    architecture: Group | None = None,
+    task: Group | None = None,
+    study: Group | None = None,
+    allow_unconverged: bool = False,
+    allow_experimental: bool = False,
+) -> Plan:
+    """Choose N and D for a training budget.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a joint law.
+    budget : Budget
+        FLOP, or money on hardware.
+    risk : Risk or sequence of Risk, optional
+        How the loss of an action is judged; ``Expectation()`` by default. Each gives one recommendation. Risk acts on
+        the expected curve: a mean over Student-t noise of the log loss does not exist.
+    target_loss : float, optional
+        For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
+    architecture, task, study : str or New, optional
+        As in :func:`bayescale.predict`.
+    allow_unconverged, allow_experimental : bool
+        Plan on a fit that missed the gate; on a model whose status is experimental.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    PlanError, ConvergenceError, ForecastError
+    """
+    fit.require_converged(allow_unconverged)
+    spec = fit.model.spec
+    if spec.status == "experimental" and not allow_experimental:
+        raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
+    if target_loss is not None and not (np.isfinite(target_loss) and target_loss > 0):
+        raise PlanError(f"target_loss = {target_loss:g} (expected a positive loss)")
+    risks: list[Risk] = _as_list(risk)
+    where = fit.groups(architecture, task, study)
+    iso = IsoFlop.of(fit, where, budget.flop)
+    log_params, outside = iso.candidates()
+    log_r = iso.log_reducible(log_params)
+    loss, waste = iso.loss(log_r), iso.wasted_share(log_r)
+    table = xr.Dataset(
+        {
+            "params": ("action", np.exp(log_params)),
+            "tokens": ("action", np.exp(iso.log_total - log_params)),
+            "loss": ("action", loss.mean(axis=0)),
+            **{f"risk_{r.name}": ("action", r(loss)) for r in risks},
+            "regret": ("action", waste.mean(axis=0)),
+            "p_regret": ("action", (waste <= REGRET).mean(axis=0)),
+        }
+    )
+    if target_loss is not None:
+        table["p_hit"] = ("action", _hit(iso, loss, target_loss))
+    best_n, best_r = iso.optimum()
+    floor = iso.theta[iso.law.floor.name]
+    frontier_loss = iso.loss(best_r)
+    optimum = {
+        "params": _quantiles(np.exp(best_n)),
+        "tokens": _quantiles(np.exp(iso.log_total - best_n)),
+        "tokens_per_param": _quantiles(np.exp(iso.log_total - 2 * best_n)),
+        "loss": _quantiles(frontier_loss),
+        "headroom": _quantiles(frontier_loss - floor),
+        "floor": _quantiles(floor),
+    }
+    recommendations = tuple(
+        _recommend(iso, log_params, loss, r, target_loss, budget) for r in risks
+    )
+    return Plan(
+        problem={
+            "compute": budget.flop,
+            "dollars": budget.cost,
+            "risk": [r.name for r in risks],
+            "target_loss": target_loss,
+            "unit": fit.model.loss_unit,
+            **{side: _label(group) for side, group in where.items()},
+        },
+        table=table,
+        optimum=optimum,
+        recommendations=recommendations,
+        regret_set=_regret_set(table),
+        p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
+        caveats=tuple(_caveats(fit, budget, table, outside)),
+        provenance={
+            "model": spec.name,
+            "model_hash": fit.model.hash,
+            "data_hash": fit.data_hash,
+            "seed": fit.seed,
+            "versions": fit.versions,
+        },
+    )
+
+
+def _as_list(risk: Risk | Sequence[Risk] | None) -> list[Risk]:
+    if risk is None:
+        return [Expectation()]
+    risks = list(risk) if isinstance(risk, Sequence) else [risk]
+    if not risks:
+        raise PlanError("risk is an empty list")
+    return risks
+
+
+def _label(group: Group) -> str:
+    return f"new: {group.label}" if isinstance(group, New) else group
+
+
+def _quantiles(draws: np.ndarray) -> dict[str, float]:
+    names = ("lo90", "lo50", "median", "hi50", "hi90")
+    return dict(zip(names, map(float, np.quantile(draws, SEEDED_PROBS)), strict=True))
+
+
+def _hit(iso: IsoFlop, loss: np.ndarray, target: float) -> np.ndarray:
+    """P(loss of one run ≤ target) of each action: the noise's distribution function, averaged over draws."""
+    column = (slice(None), *[None] * (loss.ndim - 1))
+    z = (np.log(target) - np.log(loss)) / iso.theta["sigma"][column]
+    noise = stats.t(iso.theta["nu"][column]) if "nu" in iso.theta else stats.norm()
+    return np.asarray(noise.cdf(z)).mean(axis=0)
+
+
+def _recommend(
+    iso: IsoFlop,
+    log_params: np.ndarray,
+    loss: np.ndarray,
+    risk: Risk,
+    target: float | None,
+    budget: Budget,
+) -> Recommendation:
+    """The action of least risk, refined between the neighbours of the best candidate."""
+    at = int(np.argmin(risk(loss)))
+    low, high = log_params[max(at - 1, 0)], log_params[min(at + 1, len(log_params) - 1)]
+
+    def risk_at(log_n: float) -> float:
+        return float(risk(iso.loss(iso.log_reducible(np.array([log_n]))))[0])
+
+    log_n = float(minimize_scalar(risk_at, bounds=(low, high), method="bounded").x)
+    log_r = iso.log_reducible(np.array([log_n]))
+    chosen, waste = iso.loss(log_r), iso.wasted_share(log_r)
+    regret = float(waste.mean())
+    return Recommendation(
+        risk=risk.name,
+        params=float(np.exp(log_n)),
+        tokens=float(np.exp(iso.log_total - log_n)),
+        risk_value=float(risk(chosen)[0]),
+        loss=_quantiles(chosen[:, 0]),
+        regret=regret,
+        regret_dollars=None if budget.cost is None else regret * budget.cost,
+        p_hit=None if target is None else float(_hit(iso, chosen, target)[0]),
+    )
+
+
+def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
+    """Smallest and largest N with P(wasted share ≤ 5 %) ≥ .8; None if no action qualifies."""
+    inside = table["params"].where(table["p_regret"] >= REGRET_PROBABILITY, drop=True)
+    if inside.size == 0:
+        return None
+    return {
+        "params_lo": float(inside.min()),
+        "params_hi": float(inside.max()),
+        "regret": REGRET,
+        "probability": REGRET_PROBABILITY,
+    }
+
+
+def _caveats(fit: Fit, budget: Budget, table: xr.Dataset, outside: float) -> list[str]:
+    middle = {k: float(table[k].sel(action=len(table.action) // 2)) for k in ("params", "tokens")}
+    points = complete(locate(middle, None))
+    said = [
+        in_words(distance(fit, points)),
+        EXACT_LAW,
+        "not calibrated here: no back-test at this distance",
+    ]
+    if not fit.convergence.passed:
+        said.append(str(fit.convergence))
+    if outside > EDGE_SHARE:
+        said.append(f"unbounded: {100 * outside:.0f} % of the optima lie on an edge of the grid")
+    if np.isclose(table["p_regret"].max(), 0) or _regret_set(table) is None:
+        said.append(
+            f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
+            "the optimum is not known that well"
+        )
+    if budget.flop > float(fit.runs["compute"].max() if "compute" in fit.runs else np.inf):
+        said.append("the budget lies beyond every fitted run")
+    return said

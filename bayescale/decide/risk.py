@@ -1,0 +1,100 @@
+"""Risk measures: ``(draws, weights) → number``, of a quantity that is bad when large, such as a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from bayescale.errors import PlanError, unknown
+
+
+class Risk(Protocol):
+    """A risk measure; lower is better."""
+
+    @property
+    def name(self) -> str:
+        """Label in tables: ``expectation``, ``cvar:0.1``."""
+        ...
+
+    def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Evaluate over the first axis of ``draws``; ``weights`` of that length need not sum to one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The mean loss."""
+
+    @property
+    def name(self) -> str:
+        return "expectation"
+
+    def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return np.average(draws, axis=0, weights=weights)
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """The loss that is exceeded with probability 1 − p: the smallest draw whose weight reaches p."""
+
+    p: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.p < 1.0:
+            raise PlanError(f"Quantile p = {self.p:g} (expected between 0 and 1)")
+
+    @property
+    def name(self) -> str:
+        return f"quantile:{self.p:g}"
+
+    def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        ordered, share = _ordered(draws, weights)
+        first = np.argmax(np.cumsum(share, axis=0) >= self.p - 1e-12, axis=0)
+        return np.take_along_axis(ordered, first[None], axis=0)[0]
+
+
+@dataclass(frozen=True)
+class CVaR:
+    """Mean of the worst share of the draws: CVaR(0.1) is that of the worst tenth (Rockafellar & Uryasev 2000)."""
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.share <= 1.0:
+            raise PlanError(f"CVaR share = {self.share:g} (expected in (0, 1])")
+
+    @property
+    def name(self) -> str:
+        return f"cvar:{self.share:g}"
+
+    def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        ordered, share = _ordered(draws, weights)
+        # Weight of each draw that falls in the worst share, the one at the edge in part.
+        above = 1.0 - np.cumsum(share, axis=0)
+        inside = np.clip(self.share - above, 0.0, share)
+        return np.sum(ordered * inside, axis=0) / self.share
+
+
+def _ordered(draws: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(draws, axis=0)
+    each = np.ones(len(draws)) if weights is None else np.asarray(weights, float)
+    share = (each / each.sum()).reshape(-1, *[1] * (draws.ndim - 1))
+    return np.take_along_axis(draws, order, 0), np.take_along_axis(
+        np.broadcast_to(share, draws.shape), order, 0
+    )
+
+
+def parse_risk(text: str) -> Risk:
+    """Read ``expectation``, ``cvar:0.1`` or ``quantile:0.9``, as the command line takes them."""
+    kind, _, number = text.partition(":")
+    if kind == "expectation" and not number:
+        return Expectation()
+    if kind not in ("cvar", "quantile"):
+        raise unknown("risk", text, ("expectation", "cvar:0.1", "quantile:0.9"))
+    try:
+        value = float(number)
+    except ValueError:
+        raise PlanError(f"risk {text!r}: expected {kind}:NUMBER, e.g. {kind}:0.1") from None
+    return CVaR(value) if kind == "cvar" else Quantile(value)

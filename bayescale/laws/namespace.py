@@ -1,0 +1,36 @@
+"""The few array operations that laws are written in, so that numpy and pytensor evaluate the same text."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+Array = Any  # a numpy array, an xarray.DataArray or a pytensor variable: laws do not care which
+
+
+class Namespace(Protocol):
+    """What a law may call; :data:`numpy_namespace` here, its pytensor twin in :mod:`bayescale.build`."""
+
+    def exp(self, x: Array, /) -> Array: ...
+    def log(self, x: Array, /) -> Array: ...
+    def log1p(self, x: Array, /) -> Array: ...
+    def logaddexp(self, x: Array, y: Array, /) -> Array: ...
+    def sigmoid(self, x: Array, /) -> Array: ...
+
+
+class _Numpy:
+    """Numpy ufuncs under the names above; they accept and return labelled arrays too."""
+
+    exp = staticmethod(np.exp)
+    log = staticmethod(np.log)
+    log1p = staticmethod(np.log1p)
+    logaddexp = staticmethod(np.logaddexp)
+
+    @staticmethod
+    def sigmoid(x: Array) -> Array:
+        # exp(-logaddexp(0, -x)) does not overflow for large negative x, unlike 1 / (1 + exp(-x)).
+        return np.exp(-np.logaddexp(0.0, -x))
+
+
+numpy_namespace: Namespace = _Numpy()

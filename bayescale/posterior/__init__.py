@@ -1,0 +1,23 @@
+"""The posterior branch's root: `Fit`, its file, its convergence gate and its groups; never imports PyMC."""
+
+from bayescale.posterior.convergence import Convergence, assess, diagnostics
+from bayescale.posterior.fit import Fit
+from bayescale.posterior.groups import Group, New, Side, group_parameters, population_parameters
+from bayescale.posterior.store import load_fit, save
+from bayescale.posterior.summary import Summary, summarise
+
+__all__ = [
+    "Convergence",
+    "Fit",
+    "Group",
+    "New",
+    "Side",
+    "Summary",
+    "assess",
+    "diagnostics",
+    "group_parameters",
+    "load_fit",
+    "population_parameters",
+    "save",
+    "summarise",
+]

@@ -1,0 +1,138 @@
+"""The convergence gate: what a fit must reach before anything is decided on it, and a verdict a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+RHAT_MAX = 1.01
+ESS_MIN = 400.0
+DIVERGENT_SHARE_MAX = 0.001
+EBFMI_MIN = 0.3
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Diagnostics of a fit against the gate.
+
+    Attributes
+    ----------
+    rhat, ess_bulk, ess_tail : float
+        Worst value over all parameters; ``*_at`` says where.
+    divergences : int
+        Divergent transitions after adaptation, of ``draws`` in all chains.
+    ebfmi : float
+        Smallest energy Bayesian fraction of missing information over the chains.
+    """
+
+    rhat: float
+    rhat_at: str
+    ess_bulk: float
+    ess_bulk_at: str
+    ess_tail: float
+    ess_tail_at: str
+    divergences: int
+    draws: int
+    ebfmi: float
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps the fit from passing, each with its value and its bound."""
+        found = []
+        # A NaN (a parameter that never moved) must fail, hence "not <=".
+        if not self.rhat <= RHAT_MAX:
+            found.append(f"R̂ of {self.rhat_at} is {self.rhat:.3f} (at most {RHAT_MAX})")
+        if not self.ess_bulk >= ESS_MIN:
+            found.append(f"bulk ESS of {self.ess_bulk_at} is {self.ess_bulk:.0f} (at least 400)")
+        if not self.ess_tail >= ESS_MIN:
+            found.append(f"tail ESS of {self.ess_tail_at} is {self.ess_tail:.0f} (at least 400)")
+        if self.divergences > DIVERGENT_SHARE_MAX * self.draws:
+            found.append(f"{self.divergences} of {self.draws} draws diverged (at most .1 %)")
+        if not self.ebfmi >= EBFMI_MIN:
+            found.append(f"E-BFMI is {self.ebfmi:.2f} (at least {EBFMI_MIN})")
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """Whether the fit may be used."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        if self.passed:
+            return (
+                f"converged: R̂ ≤ {self.rhat:.3f}, bulk ESS ≥ {self.ess_bulk:.0f}, tail ESS ≥ "
+                f"{self.ess_tail:.0f}, {self.divergences} divergences, E-BFMI {self.ebfmi:.2f}"
+            )
+        return "did not converge: " + "; ".join(self.problems)
+
+    @property
+    def advice(self) -> str:
+        """What to try when the gate is not passed."""
+        if self.divergences > DIVERGENT_SHARE_MAX * self.draws:
+            return "raise target_accept (0.99), or state a tighter prior on the group scales"
+        return "sample longer (draws, tune), or use a model with fewer levels (pool=False)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self) | {"passed": self.passed, "problems": self.problems}
+
+
+def diagnostics(posterior: xr.Dataset) -> xr.Dataset:
+    """R̂, bulk and tail ESS of every scalar of a posterior.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rhat, ess_bulk, ess_tail`` over dim ``scalar``, labelled like ``alpha`` or ``effect_task[a, pile]``.
+    """
+    import arviz_stats  # half a second and more: only a new fit pays for it
+
+    names, columns = [], []
+    for variable in map(str, posterior.data_vars):
+        values = posterior[variable].transpose("chain", "draw", ...)
+        labels = [""]
+        if values.ndim > 2:
+            dims = values.dims[2:]
+            combos = np.array(np.meshgrid(*(values[d] for d in dims), indexing="ij"))
+            labels = [f"[{', '.join(map(str, c))}]" for c in combos.reshape(len(dims), -1).T]
+        names += [variable + label for label in labels]
+        columns.append(values.to_numpy().reshape(*values.shape[:2], -1))
+    flat = xr.Dataset({"x": (("chain", "draw", "scalar"), np.concatenate(columns, axis=2))})
+    rhat = arviz_stats.rhat(flat)["x"]
+    bulk = arviz_stats.ess(flat, method="bulk")["x"]
+    tail = arviz_stats.ess(flat, method="tail")["x"]
+    return xr.Dataset({"rhat": rhat, "ess_bulk": bulk, "ess_tail": tail}).assign_coords(
+        scalar=names
+    )
+
+
+def assess(diagnosed: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:
+    """Hold diagnostics against the gate.
+
+    Parameters
+    ----------
+    diagnosed : Dataset
+        From :func:`diagnostics`.
+    sample_stats : Dataset
+        ``diverging`` and ``energy``, dims ``chain, draw``.
+    """
+
+    def worst(name: str, sign: float) -> tuple[float, str]:
+        values = sign * diagnosed[name].to_numpy()
+        at = int(np.argmax(np.where(np.isnan(values), np.inf, values)))
+        return float(sign * values[at]), str(diagnosed["scalar"].to_numpy()[at])
+
+    rhat, bulk, tail = worst("rhat", 1.0), worst("ess_bulk", -1.0), worst("ess_tail", -1.0)
+    energy = sample_stats["energy"].transpose("chain", "draw").to_numpy()
+    ebfmi = np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1)
+    return Convergence(
+        *rhat,
+        *bulk,
+        *tail,
+        divergences=int(sample_stats["diverging"].sum()),
+        draws=int(sample_stats["diverging"].size),
+        ebfmi=float(ebfmi.min()),
+    )

@@ -1,0 +1,136 @@
+"""`Fit`: a frozen posterior with everything needed to forecast, decide and draw from it — and never PyMC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from bayescale.errors import ConvergenceError, ForecastError, unknown
+from bayescale.posterior.convergence import Convergence
+from bayescale.posterior.groups import Group, New, Side, group_parameters
+from bayescale.spec import ResolvedModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bayescale.posterior.summary import Summary
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A posterior.
+
+    Attributes
+    ----------
+    tree : xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``diagnostics`` (R̂ and ESS of every scalar), ``observed_data`` (loss)
+        and ``constant_data`` (inputs and labels of the fitted rows), as ArviZ takes them.
+    model : ResolvedModel
+        The model with its priors as numbers, its groups and its pivots.
+    convergence : Convergence
+        The gate's verdict.
+    data_hash : str
+        Content hash of the fitted :class:`bayescale.runs.Runs`.
+    seed : int
+        Of the sampler, and of draws for new groups.
+    versions : dict
+        Package → version that made the fit.
+    notes : tuple of str
+        What loading said of the table.
+    """
+
+    tree: xr.DataTree
+    model: ResolvedModel
+    convergence: Convergence
+    data_hash: str
+    seed: int
+    versions: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The draws, dims ``chain, draw`` and labelled ones."""
+        return self.tree["posterior"].to_dataset()
+
+    @property
+    def runs(self) -> xr.Dataset:
+        """The fitted rows: inputs, labels and loss over dim ``run``."""
+        data = self.tree["constant_data"].to_dataset()
+        return data.merge(self.tree["observed_data"].to_dataset())
+
+    def groups(
+        self,
+        architecture: Group | None = None,
+        task: Group | None = None,
+        study: Group | None = None,
+    ) -> dict[Side, Group]:
+        """Complete a choice of group: a side with one label needs none; of several, one must be named.
+
+        The study may stay unnamed where the fitted rows of the architecture and task leave only one; else it is new.
+        """
+        where: dict[Side, Group] = {
+            "architecture": self._only("architecture", architecture),
+            "task": self._only("task", task),
+        }
+        labels = self.model.groups["study"]
+        if study is None:
+            rows = self.runs
+            keep = [
+                (rows[side] == group).to_numpy()
+                for side, group in where.items()
+                if isinstance(group, str) and group in self.model.groups[side]
+            ]
+            left = (
+                rows["study"].to_numpy()[[all(k) for k in zip(*keep, strict=True)]]
+                if keep
+                else labels
+            )
+            seen = sorted(set(map(str, left)))
+            study = labels[0] if len(labels) == 1 else seen[0] if len(seen) == 1 else New("study")
+        where["study"] = study
+        return where
+
+    def _only(self, side: Side, group: Group | None) -> Group:
+        labels = self.model.groups[side]
+        if isinstance(group, New) or (group is not None and group in labels):
+            return group
+        if group is not None:
+            raise unknown(
+                side, group, labels, f"the fit; for a group not fitted pass New({group!r})"
+            )
+        if len(labels) > 1:
+            raise ForecastError(f"say which {side}: {', '.join(labels)}, or New('...')")
+        return labels[0]
+
+    def parameters(self, where: Mapping[Side, Group]) -> dict[str, xr.DataArray]:
+        """Completed parameters of a group, dims ``chain, draw``; see :func:`group_parameters`."""
+        return group_parameters(self.posterior, self.model, where, self.seed)
+
+    def require_converged(self, allow: bool = False) -> None:
+        """Raise unless the gate was passed or the caller allows it."""
+        if not (self.convergence.passed or allow):
+            raise ConvergenceError(
+                f"this fit {self.convergence}; pass allow_unconverged=True to use it still"
+            )
+
+    def summary(self) -> Summary:
+        """Posterior summary by group, scales, variance partition and what the data left at the prior."""
+        from bayescale.posterior.summary import summarise
+
+        return summarise(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write one NetCDF file, beside and then renamed; see :func:`bayescale.posterior.store.save`."""
+        from bayescale.posterior.store import save
+
+        return save(self, path)
+
+    def __repr__(self) -> str:
+        shape = self.posterior.sizes
+        return (
+            f"Fit({self.model.spec.name!r} on {self.runs.sizes['run']} rows, "
+            f"{shape['chain']} × {shape['draw']} draws, {self.convergence})"
+        )

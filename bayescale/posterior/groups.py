@@ -1,0 +1,159 @@
+"""Parameters of one group — a known architecture, task and study, or a new one — from the draws of a fit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from bayescale.errors import ForecastError, unknown
+from bayescale.laws import from_link, numpy_namespace, to_link
+from bayescale.spec import Level, ResolvedModel, sums_to_zero
+
+Side = Literal["architecture", "task", "study"]
+
+
+@dataclass(frozen=True)
+class New:
+    """A group that was not fitted: its effects are drawn from the population.
+
+    The draws depend on the fit's seed and on the label alone, so a forecast, a plan and a figure for
+    ``New("mamba-3")`` speak of the same group.
+    """
+
+    label: str
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            raise ForecastError("a new group needs a label: New('mamba-3')")
+
+
+Group = str | New
+
+
+def group_parameters(
+    posterior: xr.Dataset, model: ResolvedModel, where: Mapping[Side, Group], seed: int
+) -> dict[str, xr.DataArray]:
+    """Completed parameters of a group, draw by draw.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        Draws, as a fit or :func:`bayescale.spec.prior_draws` holds them.
+    model : ResolvedModel
+        What they are draws of.
+    where : mapping
+        ``architecture``, ``task`` and ``study``: each a fitted label or a :class:`New` one.
+    seed : int
+        Of the fit; keys the draws of new groups.
+
+    Returns
+    -------
+    dict of str to DataArray
+        Law parameters (derived ones too) and ``sigma``, dims ``chain, draw``; ``nu`` where there is one.
+
+    Raises
+    ------
+    UnknownNameError
+        For a label that was not fitted.
+    ForecastError
+        For a new group of a fit without pooling.
+    """
+    for side, group in where.items():
+        if isinstance(group, str) and group not in model.groups[side]:
+            hint = f"a fit; for one that was not fitted, pass bs.New({group!r})"
+            raise unknown(side, group, model.groups[side], hint)
+    own = posterior
+    if not model.pooled:
+        own = _own_curve(posterior, where)
+    theta: dict[str, xr.DataArray] = {}
+    for name, parameter in model.parameters.items():
+        if parameter.fixed is not None:
+            theta[name] = xr.zeros_like(next(iter(theta.values()))) + parameter.fixed
+        elif parameter.prior is not None:
+            theta[name] = own[name]
+            effects = [_effect(posterior, model, lv, name, where, seed) for lv in parameter.pool]
+            moved = [e for e in effects if e is not None] if model.pooled else []
+            if moved:
+                eta = to_link(numpy_namespace, parameter.support, own[name]) + sum(moved)
+                theta[name] = from_link(numpy_namespace, parameter.support, eta)
+    theta = model.get_law().complete(theta)
+    for name, parameter in model.parameters.items():
+        if parameter.equals is not None:
+            theta[name] = theta[parameter.equals]
+    if "nu" in posterior:
+        theta["nu"] = posterior["nu"]
+    return theta
+
+
+def population_parameters(posterior: xr.Dataset, model: ResolvedModel) -> dict[str, xr.DataArray]:
+    """Completed parameters of the population: all group effects at zero; only for pooled fits."""
+    names = [n for n, p in model.parameters.items() if p.prior is not None]
+    theta = {n: posterior[n] for n in names}
+    for name, parameter in model.parameters.items():
+        if parameter.fixed is not None:
+            theta[name] = xr.zeros_like(theta[names[0]]) + parameter.fixed
+    theta = model.get_law().complete(theta)
+    for name, parameter in model.parameters.items():
+        if parameter.equals is not None:
+            theta[name] = theta[parameter.equals]
+    return theta
+
+
+def _own_curve(posterior: xr.Dataset, where: Mapping[Side, Group]) -> xr.Dataset:
+    new = [g.label for s in ("architecture", "task") if isinstance(g := where[s], New)]
+    if new:
+        raise ForecastError(
+            f"nothing is known of {new[0]!r}: the fit was made without pooling; fit with pool=True"
+        )
+    chosen = {s: str(where[s]) for s in ("architecture", "task")}
+    return posterior.sel(chosen).drop_vars(list(chosen))
+
+
+def _effect(
+    posterior: xr.Dataset,
+    model: ResolvedModel,
+    level: Level,
+    name: str,
+    where: Mapping[Side, Group],
+    seed: int,
+) -> xr.DataArray | None:
+    """Effect of one level on a parameter, on the link scale; None where there is none."""
+    sides: tuple[Side, ...] = ("architecture", "task") if level == "cell" else (level,)
+    labels = [where[s] for s in sides]
+    active = level in model.levels()
+    if not any(isinstance(g, New) for g in labels):
+        if not active:
+            return None
+        chosen: dict[str, str] = {s: str(g) for s, g in zip(sides, labels, strict=True)}
+        chosen[f"parameter_{level}"] = name
+        return posterior[f"effect_{level}"].sel(chosen, drop=True)
+    like = posterior[name]
+    rng = _keyed_generator(seed, level, name, labels)
+    if active:
+        tau = posterior[f"tau_{level}"].sel({f"parameter_{level}": name}, drop=True)
+    else:
+        # A level with one group says nothing of its spread: it is what the prior says.
+        tau = (
+            xr.zeros_like(like)
+            + np.abs(rng.standard_normal(like.shape)) * (model.parameters[name].pool[level])
+        )
+    # Where effects sum to zero (or there was one group) the population value is the mean of the groups.
+    groups = [len(model.groups[side]) for side in sides]
+    widen = np.sqrt(1.0 + 1.0 / groups[0]) if sums_to_zero(level) else 1.0
+    return tau * widen * xr.zeros_like(like).copy(data=rng.standard_normal(like.shape))
+
+
+def _keyed_generator(
+    seed: int, level: Level, name: str, labels: list[Group]
+) -> np.random.Generator:
+    spelled = "|".join(
+        ("new:" if isinstance(g, New) else "old:") + (g.label if isinstance(g, New) else g)
+        for g in labels
+    )
+    digest = hashlib.sha256(f"{level}|{name}|{spelled}".encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])

@@ -1,0 +1,118 @@
+"""Saving and loading a fit: one NetCDF file, written beside and renamed, that needs neither the data nor PyMC."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from pydantic import ValidationError
+
+from bayescale.errors import FitFileError
+from bayescale.files import written_beside
+from bayescale.posterior.convergence import Convergence
+from bayescale.posterior.fit import Fit
+from bayescale.spec import ResolvedModel
+
+FORMAT = "bayescale-fit"
+SCHEMA_VERSION = 1
+_GROUPS = ("posterior", "sample_stats", "diagnostics", "observed_data", "constant_data")
+
+
+def save(fit: Fit, path: str | Path) -> Path:
+    """Write a fit.
+
+    The file appears whole or not at all: it is written beside its target, flushed to disk, and renamed over it.
+
+    Parameters
+    ----------
+    fit : Fit
+        What to write.
+    path : path
+        Target; replaced if it exists. Its folder must exist.
+
+    Returns
+    -------
+    Path
+        The target.
+    """
+    target = Path(path)
+    tree = xr.DataTree.from_dict({f"/{name}": fit.tree[name].to_dataset() for name in _GROUPS})
+    header = {
+        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "model": fit.model.model_dump_json(),
+        "convergence": json.dumps(_fields(fit.convergence)),
+        "data_hash": fit.data_hash,
+        "model_hash": fit.model.hash,
+        "seed": fit.seed,
+        "versions": json.dumps(fit.versions),
+        "notes": json.dumps(fit.notes),
+    }
+    tree.attrs = header
+    with written_beside(target) as beside:
+        tree.to_netcdf(beside, engine="h5netcdf")
+    return target
+
+
+def _fields(convergence: Convergence) -> dict[str, Any]:
+    derived = ("passed", "problems")
+    return {k: v for k, v in convergence.to_dict().items() if k not in derived}
+
+
+def load_fit(path: str | Path) -> Fit:
+    """Read a fit.
+
+    Parameters
+    ----------
+    path : path
+        A file written by :func:`save`.
+
+    Raises
+    ------
+    FitFileError
+        If the file is missing, truncated, not a fit, or written by a newer version.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise FitFileError(
+            f"no fit file {source}" + (" (it is a folder)" if source.is_dir() else "")
+        )
+    try:
+        with xr.open_datatree(source, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise FitFileError(
+            f"{source} cannot be read as a fit: it is truncated or not a NetCDF file "
+            f"({_first_line(error)})"
+        ) from None
+    header = tree.attrs
+    if header.get("format") != FORMAT:
+        raise FitFileError(f"{source} is a NetCDF file, but not a fit that bayescale wrote")
+    version = int(header["schema_version"])
+    if version > SCHEMA_VERSION:
+        raise FitFileError(
+            f"{source} has schema {version}, newer than {SCHEMA_VERSION} which this version reads; "
+            "upgrade bayescale"
+        )
+    missing = [g for g in _GROUPS if g not in tree.children]
+    if missing:
+        raise FitFileError(f"{source} lacks the groups {', '.join(missing)}: it is incomplete")
+    try:
+        model = ResolvedModel.model_validate_json(header["model"])
+    except ValidationError as error:
+        raise FitFileError(f"{source}: its model cannot be read: {_first_line(error)}") from None
+    return Fit(
+        tree=tree,
+        model=model,
+        convergence=Convergence(**json.loads(header["convergence"])),
+        data_hash=str(header["data_hash"]),
+        seed=int(header["seed"]),
+        versions=json.loads(header["versions"]),
+        notes=tuple(json.loads(header["notes"])),
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,241 @@
+"""What a posterior says, as tables: parameters by group, scales against their priors, what stayed at its prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.laws import joint_frontier, numpy_namespace, to_link
+from bayescale.posterior.groups import Side, group_parameters, population_parameters
+from bayescale.spec import ResolvedModel, prior_draws
+
+if TYPE_CHECKING:
+    from bayescale.posterior.fit import Fit
+
+PRIOR_DRAWS = 4000
+AT_PRIOR = 0.10
+_PROBS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Tables of a fit; every interval is equal-tailed.
+
+    Attributes
+    ----------
+    parameters : DataFrame
+        One row per parameter and group ("population" first): mean, sd, median, 50 % and 90 % intervals.
+    scales : DataFrame
+        τ of each parameter and level: posterior median and 90 % quantile beside the prior's, number of groups, variance
+        share of the level on the link scale, and the pooling factor (Gelman & Pardoe 2006, eq. 3: 1 = fully pooled).
+    contraction : Series
+        1 − posterior sd / prior sd of each population parameter on its link scale.
+    verdict : str
+        The convergence gate.
+    notes : tuple of str
+        What a reader must know before using the numbers.
+    """
+
+    parameters: pd.DataFrame
+    scales: pd.DataFrame
+    contraction: pd.Series
+    verdict: str
+    notes: tuple[str, ...]
+
+    @property
+    def at_prior(self) -> list[str]:
+        """Parameters whose sd the data shrank by less than a tenth."""
+        return [str(n) for n, c in self.contraction.items() if c < AT_PRIOR]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "parameters": self.parameters.to_dict("records"),
+            "scales": self.scales.to_dict("records"),
+            "contraction": {str(k): float(v) for k, v in self.contraction.items()},
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        blocks = [
+            "Parameters (equal-tailed intervals: lo50–hi50 holds 50 %, lo90–hi90 holds 90 %)",
+            self.parameters.to_string(index=False, float_format=lambda v: f"{v:.4g}"),
+        ]
+        if len(self.scales):
+            blocks += [
+                "Scales of group effects (link scale), posterior against prior",
+                self.scales.to_string(index=False, float_format=lambda v: f"{v:.3g}"),
+            ]
+        return "\n".join([*blocks, self.verdict, *(f"note: {n}" for n in self.notes)])
+
+
+def summarise(fit: Fit) -> Summary:
+    """Summarise a fit."""
+    model = fit.model
+    curves = _curves(fit)
+    rows = [
+        {"parameter": name, "group": group, **_describe(values)}
+        for group, theta in curves.items()
+        for name, values in theta.items()
+        if name in _reported(model)
+    ]
+    contraction = _contraction(fit)
+    notes = [
+        f"{name} stayed at its prior (sd shrank by {100 * max(c, 0):.0f} %): the design does not reach it"
+        for name, c in contraction.items()
+        if c < AT_PRIOR
+    ]
+    return Summary(
+        parameters=pd.DataFrame(rows),
+        scales=_scales(fit),
+        contraction=contraction,
+        verdict=str(fit.convergence),
+        notes=(*notes, *_few_groups(model), *_confounded(fit)),
+    )
+
+
+def _reported(model: ResolvedModel) -> list[str]:
+    law = model.get_law()
+    names = [*law.parameters, "sigma", "nu", "log_A", "log_B"]
+    return [n for n in names if n not in model.parameters or model.parameters[n].fixed is None]
+
+
+def _curves(fit: Fit) -> dict[str, dict[str, xr.DataArray]]:
+    """Parameters of the population and of every fitted group, by display name."""
+    model, curves = fit.model, {}
+    if model.pooled:
+        theta = population_parameters(fit.posterior, model)
+        curves["population"] = theta | (
+            {"nu": fit.posterior["nu"]} if "nu" in fit.posterior else {}
+        )
+    for where, label in fitted_groups(fit):
+        theta = group_parameters(fit.posterior, model, where, fit.seed)
+        theta.pop("nu", None)
+        curves[label] = theta
+    if len(curves) == 2 and model.pooled:
+        # One group is the population: print it once.
+        curves.popitem()
+    for theta in curves.values():
+        if model.get_law().core.name == "joint":
+            frontier = joint_frontier(theta, model.pivots)
+            theta["log_A"], theta["log_B"] = frontier.log_A, frontier.log_B
+    return curves
+
+
+def fitted_groups(fit: Fit) -> list[tuple[dict[Side, Any], str]]:
+    """Every architecture × task × study that has rows, with a short label; study is named only where it varies."""
+    rows, sides = fit.runs, ("architecture", "task", "study")
+    table = pd.DataFrame(
+        {side: rows[side].to_numpy().astype(str) for side in sides}
+    ).drop_duplicates()
+    varying = [s for s in sides if table[s].nunique() > 1]
+    out: list[tuple[dict[Side, Any], str]] = []
+    for record in table.sort_values(list(sides)).to_dict("records"):
+        label = " / ".join(str(record[s]) for s in varying) or "all runs"
+        out.append(
+            (
+                {
+                    "architecture": record["architecture"],
+                    "task": record["task"],
+                    "study": record["study"],
+                },
+                label,
+            )
+        )
+    return out
+
+
+def _describe(values: xr.DataArray) -> dict[str, float]:
+    flat = values.to_numpy().ravel()
+    quantiles = np.quantile(flat, list(_PROBS.values()))
+    return {"mean": float(flat.mean()), "sd": float(flat.std(ddof=1))} | {
+        name: float(q) for name, q in zip(_PROBS, quantiles, strict=True)
+    }
+
+
+def _contraction(fit: Fit) -> pd.Series:
+    model = fit.model
+    if not model.pooled:
+        return pd.Series(dtype=float)
+    law = model.get_law()
+    before = population_parameters(prior_draws(model, PRIOR_DRAWS, fit.seed), model)
+    after = population_parameters(fit.posterior, model)
+    support = {n: p.support for n, p in law.parameters.items()} | {"sigma": "positive"}
+    out = {}
+    for name in support:
+        if name in before and float(before[name].std()) > 0:
+            sd = [
+                float(to_link(numpy_namespace, support[name], x[name]).std())
+                for x in (before, after)
+            ]
+            out[name] = 1.0 - sd[1] / sd[0]
+    return pd.Series(out)
+
+
+def _scales(fit: Fit) -> pd.DataFrame:
+    model, posterior = fit.model, fit.posterior
+    rows: list[dict[str, Any]] = []
+    between: dict[tuple[str, str], float] = {}
+    for level in model.levels():
+        effect = posterior[f"effect_{level}"]
+        groups = [d for d in effect.dims if d not in ("chain", "draw", f"parameter_{level}")]
+        for name in model.pooled_parameters(level):
+            chosen = effect.sel({f"parameter_{level}": name})
+            between[name, level] = float(chosen.var(groups).mean())
+            centre, spread = chosen.mean(("chain", "draw")), chosen.var(("chain", "draw"))
+            # Share of the effects' variance that is uncertainty rather than difference.
+            total = float(centre.var(groups)) + float(spread.mean())
+            tau = posterior[f"tau_{level}"].sel({f"parameter_{level}": name}).to_numpy()
+            scale = model.parameters[name].pool[level]
+            rows.append(
+                {
+                    "parameter": name,
+                    "level": level,
+                    "groups": int(np.prod([effect.sizes[g] for g in groups])),
+                    "tau_median": float(np.median(tau)),
+                    "tau_q90": float(np.quantile(tau, 0.9)),
+                    "prior_median": 0.6745 * scale,
+                    "prior_q90": 1.6449 * scale,
+                    "pooling": float(spread.mean()) / total if total > 0 else 1.0,
+                }
+            )
+    for row in rows:
+        whole = sum(v for (name, _), v in between.items() if name == row["parameter"])
+        row["variance_share"] = between[row["parameter"], row["level"]] / whole if whole else 0.0
+    return pd.DataFrame(rows)
+
+
+def _few_groups(model: ResolvedModel) -> list[str]:
+    few = [lv for lv in model.levels() if lv != "cell" and len(model.groups[lv]) < 4]
+    return [
+        f"only {len(model.groups[lv])} groups of {lv}: its scales stay near their priors"
+        for lv in few
+    ]
+
+
+def _confounded(fit: Fit) -> list[str]:
+    """Pairs of population parameters that the data cannot tell apart (|correlation| over .9 on the link scale)."""
+    model = fit.model
+    if not model.pooled:
+        return []
+    theta = population_parameters(fit.posterior, model)
+    law = model.get_law()
+    names = [n for n in law.parameters if n in theta and float(theta[n].std()) > 0 and n != "R0"]
+    links = np.array(
+        [
+            to_link(numpy_namespace, law.parameters[n].support, theta[n]).to_numpy().ravel()
+            for n in names
+        ]
+    )
+    corr = np.corrcoef(links)
+    floor = law.floor.name
+    return [
+        f"{name} and {floor} are confounded (correlation {corr[i, names.index(floor)]:+.2f})"
+        for i, name in enumerate(names)
+        if floor in names and name != floor and abs(corr[i, names.index(floor)]) > 0.8
+    ]

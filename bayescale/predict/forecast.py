@@ -1,0 +1,191 @@
+"""Forecasts: posterior predictive draws of the loss at any scale, for fitted groups and new ones, by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import ForecastError, unknown
+from bayescale.laws import joint_frontier, numpy_namespace
+from bayescale.posterior import Fit, Group, New
+from bayescale.predict.distance import distance, in_words
+from bayescale.predict.points import Values, complete, locate
+
+Kind = Literal["law", "expected", "campaign", "run"]
+EXACT_LAW = "assumes the law is exact; known to be too narrow"
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Draws of the loss at chosen scales.
+
+    Attributes
+    ----------
+    draws : DataArray
+        Loss, dims ``chain, draw`` and those of the points (``point``, or the axes of a grid), and ``architecture``
+        if several were asked for.
+    points : Dataset
+        ``params, tokens, compute`` so far as they are given or follow, and ``decades`` beyond the fitted range.
+    kind : str
+        ``law``, ``expected``, ``campaign`` or ``run``.
+    unit : str
+        Metric of the task.
+    notes : tuple of str
+        What every printed interval must carry.
+    """
+
+    draws: xr.DataArray
+    points: xr.Dataset
+    kind: Kind
+    unit: str
+    notes: tuple[str, ...]
+
+    def intervals(self, probs: Sequence[float] = (0.5, 0.9)) -> xr.Dataset:
+        """Mean, median and equal-tailed intervals, ``lo50, hi50, lo90, hi90`` by default."""
+        out = {"mean": self.draws.mean(("chain", "draw")), "median": self._quantile(0.5)}
+        for p in probs:
+            if not 0.0 < p < 1.0:
+                raise ForecastError(f"interval probability {p:g} (expected between 0 and 1)")
+            tag = f"{100 * p:g}"
+            out[f"lo{tag}"], out[f"hi{tag}"] = (
+                self._quantile((1 - p) / 2),
+                self._quantile((1 + p) / 2),
+            )
+        return self.points.merge(xr.Dataset(out))
+
+    def _quantile(self, p: float) -> xr.DataArray:
+        return self.draws.quantile(p, ("chain", "draw")).drop_vars("quantile")
+
+    def table(self, probs: Sequence[float] = (0.5, 0.9)) -> pd.DataFrame:
+        """:meth:`intervals` as one row a point (and architecture)."""
+        frame = self.intervals(probs)
+        return frame.to_dataframe().reset_index().drop(columns="point", errors="ignore")
+
+    def __str__(self) -> str:
+        body = self.table().to_string(index=False, float_format=lambda v: f"{v:.4g}")
+        lines = [f"Forecast of {self.kind!r} in {self.unit}, equal-tailed intervals", body]
+        return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
+
+
+def predict(
+    fit: Fit,
+    *,
+    params: Values | None = None,
+    tokens: Values | None = None,
+    compute: Values | None = None,
+    at: xr.Dataset | None = None,
+    architecture: Group | Sequence[Group] | None = None,
+    task: Group | None = None,
+    study: Group | None = None,
+    kind: Kind = "run",
+    allow_unconverged: bool = False,
+) -> Forecast:
+    """Forecast the loss.
+
+    Parameters
+    ----------
+    fit : Fit
+        A posterior.
+    params, tokens, compute : float, array or DataArray, optional
+        N, D in counts, C in FLOP. Arrays of one length are points; DataArrays broadcast by name. Of N, D and C two
+        give the third (C = 6·N·D). Compute alone, for a law in N and D, means the frontier: each draw at its own
+        optimal N and D.
+    at : Dataset, optional
+        From :func:`grid`, instead of points.
+    architecture, task, study : str, New, or (architecture only) a list of them
+        Fitted labels, or ``New("...")``. Required where several were fitted.
+    kind : {"law", "expected", "campaign", "run"}
+        ``law`` is the curve, ``expected`` adds drift, ``campaign`` the offset that runs of one sweep share, ``run``
+        the noise of one run. Without drift and sweeps the first three agree.
+    allow_unconverged : bool
+        Forecast even from a fit that missed the gate.
+
+    Returns
+    -------
+    Forecast
+
+    Raises
+    ------
+    ForecastError, UnknownNameError
+    """
+    if kind not in get_args(Kind):
+        raise unknown("kind of forecast", str(kind), get_args(Kind))
+    fit.require_converged(allow_unconverged)
+    law = fit.model.get_law()
+    located = locate({"params": params, "tokens": tokens, "compute": compute}, at)
+    points = complete(located)
+    on_frontier = law.core.name == "joint" and set(points) == {"compute"}
+    missing = [axis for axis in law.inputs if axis not in points]
+    if missing and not on_frontier:
+        raise ForecastError(
+            f"law {law.name!r} reads {' and '.join(law.inputs)}; {' and '.join(missing)} missing"
+        )
+    wanted = _as_groups(architecture)
+    if not wanted:
+        raise ForecastError("architecture is an empty list")
+    drawn = [_loss(fit, points, fit.groups(a, task, study), kind, on_frontier) for a in wanted]
+    draws = drawn[0]
+    if len(wanted) > 1 or isinstance(architecture, list | tuple):
+        labels = [a.label if isinstance(a, New) else str(a) for a in wanted]
+        draws = xr.concat(drawn, pd.Index(labels, name="architecture"))
+    beyond = distance(fit, points)
+    notes = [in_words(beyond), EXACT_LAW]
+    if on_frontier:
+        notes.insert(0, "each draw at its own compute-optimal N and D")
+    if not fit.convergence.passed:
+        notes.append(str(fit.convergence))
+    located_points = xr.Dataset(points).assign(decades=beyond.to_array("axis").max("axis"))
+    return Forecast(
+        draws.transpose("chain", "draw", ...),
+        located_points,
+        kind,
+        fit.model.loss_unit,
+        tuple(notes),
+    )
+
+
+def _as_groups(architecture: Group | Sequence[Group] | None) -> Sequence[Group | None]:
+    if architecture is None or isinstance(architecture, str | New):
+        return [architecture]
+    return list(architecture)
+
+
+def _loss(
+    fit: Fit,
+    points: dict[str, xr.DataArray],
+    where: dict[Literal["architecture", "task", "study"], Group],
+    kind: Kind,
+    on_frontier: bool,
+) -> xr.DataArray:
+    law, pivots = fit.model.get_law(), fit.model.pivots
+    theta = fit.parameters(where)
+    if on_frontier:
+        log_r = joint_frontier(theta, pivots).log_reducible(np.log(points["compute"]))
+    else:
+        centred = {axis: np.log(points[axis]) - pivots[axis] for axis in law.inputs}
+        log_r = law.log_reducible(centred, theta)
+    upper = fit.model.upper.get(str(where["task"])) if fit.model.upper else None
+    if fit.model.upper and upper is None:
+        raise ForecastError(
+            "a new task of a bounded law has no random-guess level; name a fitted task"
+        )
+    loss = law.link.loss(numpy_namespace, log_r, theta[law.floor.name], upper)
+    return loss * np.exp(_noise(fit, theta, loss)) if kind == "run" else loss
+
+
+def _noise(fit: Fit, theta: dict[str, xr.DataArray], loss: xr.DataArray) -> xr.DataArray:
+    """Noise of the log loss, one value a run; the same seed gives the same runs."""
+    rng = np.random.default_rng([fit.seed, 0x6E6F6973])
+    if "nu" in theta:
+        # A Student-t is a Normal over the root of a scaled chi-square, one of each a run.
+        nu = theta["nu"].broadcast_like(loss).transpose(*loss.dims)
+        chi = rng.chisquare(nu.to_numpy())
+        unit = rng.standard_normal(loss.shape) / np.sqrt(chi / nu.to_numpy())
+    else:
+        unit = rng.standard_normal(loss.shape)
+    return theta["sigma"] * loss.copy(data=unit)

@@ -1,0 +1,91 @@
+"""Where to forecast: points, grids or labelled arrays, completed to the inputs that a law reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.errors import ForecastError
+
+AXES = ("params", "tokens", "compute")
+FLOP_PER_PARAM_TOKEN = 6.0
+Values = float | Sequence[float] | np.ndarray | xr.DataArray
+
+
+def grid(**axes: Values) -> xr.Dataset:
+    """Make the product of axes, each its own dimension, for ``predict(at=...)``.
+
+    Parameters
+    ----------
+    **axes
+        ``params``, ``tokens`` or ``compute``, one-dimensional.
+
+    Examples
+    --------
+    >>> sorted(grid(params=[1e9, 1e10], tokens=[1e11, 1e12, 1e13]).sizes.items())
+    [('params', 2), ('tokens', 3)]
+    """
+    for name in axes:
+        if name not in AXES:
+            raise ForecastError(f"grid takes {', '.join(AXES)}, not {name!r}")
+    return xr.Dataset(
+        coords={name: np.atleast_1d(np.asarray(v, float)) for name, v in axes.items()}
+    )
+
+
+def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[str, xr.DataArray]:
+    """Label what was given: arrays of one length are points; a grid and DataArrays keep their own dims.
+
+    Raises
+    ------
+    ForecastError
+        Naming the axis and the value that is not a positive finite number, or lengths that differ.
+    """
+    stated: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    if at is not None:
+        if stated:
+            raise ForecastError("give points or at=grid(...), not both")
+        return _checked({str(k): at[k] for k in at.variables if k in AXES})
+    if not stated:
+        raise ForecastError("say where to forecast: params=, tokens=, compute=, or at=grid(...)")
+    plain = {k: np.atleast_1d(np.asarray(v, float)) for k, v in stated.items() if not _labelled(v)}
+    lengths = {k: v.size for k, v in plain.items()}
+    if len(set(lengths.values()) - {1}) > 1:
+        said = ", ".join(f"{k} has {n}" for k, n in lengths.items())
+        raise ForecastError(
+            f"points need arrays of one length ({said}); for a product use at=grid(...)"
+        )
+    size = max(lengths.values(), default=1)
+    located = {k: xr.DataArray(np.broadcast_to(v, size), dims="point") for k, v in plain.items()}
+    return _checked(located | {k: v for k, v in stated.items() if _labelled(v)})
+
+
+def _labelled(value: object) -> bool:
+    return isinstance(value, xr.DataArray)
+
+
+def _checked(located: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    for name, values in located.items():
+        array = np.asarray(values, float)
+        bad = array[~(np.isfinite(array) & (array > 0))]
+        if bad.size:
+            raise ForecastError(f"{name} = {bad[0]:g} (expected a positive, finite number)")
+    return located
+
+
+def complete(located: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Add the third of params, tokens and compute that follows from two by C = 6·N·D."""
+    points = dict(located)
+    match sorted(points):
+        case ["params", "tokens"]:
+            points["compute"] = FLOP_PER_PARAM_TOKEN * points["params"] * points["tokens"]
+        case ["compute", "params"]:
+            points["tokens"] = points["compute"] / (FLOP_PER_PARAM_TOKEN * points["params"])
+        case ["compute", "tokens"]:
+            points["params"] = points["compute"] / (FLOP_PER_PARAM_TOKEN * points["tokens"])
+        case _:
+            pass
+    return points

@@ -1,0 +1,22 @@
+"""Tables of training runs: reading, units, metrics, FLOP accounting, checks, published sets."""
+
+from bayescale.runs.datasets import DatasetInfo, dataset_info, list_datasets
+from bayescale.runs.describe import Description, Design
+from bayescale.runs.load import load_runs
+from bayescale.runs.quantities import format_quantity, parse_quantity
+from bayescale.runs.table import Runs
+from bayescale.runs.tasks import METRICS, Task
+
+__all__ = [
+    "METRICS",
+    "DatasetInfo",
+    "Description",
+    "Design",
+    "Runs",
+    "Task",
+    "dataset_info",
+    "format_quantity",
+    "list_datasets",
+    "load_runs",
+    "parse_quantity",
+]

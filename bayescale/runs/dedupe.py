@@ -1,0 +1,69 @@
+"""Telling runs apart: the last step of each, unique run ids, and the error for duplicates."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bayescale.runs.validate import BadCells
+
+_IDENTITY = ["study", "architecture", "run_id"]
+
+
+def keep_last_step(frame: pd.DataFrame, numbered: bool, notes: list[str]) -> pd.DataFrame:
+    """Keep the last step of every run and task; checkpoints of one run are not independent runs."""
+    if "step" not in frame.columns:
+        return frame
+    if numbered:
+        notes.append("there are steps but no run ids: every row is taken as a run of its own")
+        return frame
+    keys = _identity(frame)
+    last = frame.groupby(keys, sort=False)["step"].transform("max")
+    # Rows that tie at the last step are duplicates, and are left for the check below.
+    kept = frame[(frame["step"] == last) | last.isna()]
+    if len(kept) < len(frame):
+        runs = len(frame.drop_duplicates(keys))
+        notes.append(
+            f"{len(frame)} rows are checkpoints of {runs} runs: the last step of each is used"
+        )
+    return kept.reset_index(drop=True)
+
+
+def check_duplicates(frame: pd.DataFrame, header: str, bad: BadCells) -> None:
+    """Add every row whose run and task occurred before."""
+    keys = _identity(frame)
+    # A row of a wide table is several here, and one cell.
+    again = (frame.duplicated(keys) & ~frame.duplicated("_at")).to_numpy(dtype=bool)
+    if not again.any():
+        return
+    first = frame.drop_duplicates(keys).set_index(keys)["_row"]
+
+    def expected(i: int) -> str:
+        earlier = int(first.loc[tuple(frame[keys].iloc[i])])
+        return (
+            f"duplicate of row {earlier}; expected each run id once a task, "
+            "or a step or seed column that tells them apart"
+        )
+
+    bad.add(again, frame["_row"].to_numpy(), header, frame["run_id"], expected)
+
+
+def unique_run_ids(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Make a run id name one run: labels such as `1.3B` recur across architectures and seeds."""
+    identity = [k for k in _identity(frame) if k != "task"]
+    runs = frame[identity].drop_duplicates()
+    if not runs["run_id"].duplicated().any():
+        return frame
+    parts = [
+        k
+        for k in ("study", "architecture", "run_id", "seed")
+        if k in runs.columns and (k == "run_id" or runs[k].nunique() > 1)
+    ]
+    joined = frame[parts[0]].astype("str")
+    for part in parts[1:]:
+        joined = joined + "/" + frame[part].astype("str")
+    notes.append(f"run ids recur: they are now {'/'.join(parts)}")
+    return frame.assign(run_id=joined)
+
+
+def _identity(frame: pd.DataFrame) -> list[str]:
+    return [*_IDENTITY, *(["seed"] if "seed" in frame.columns else []), "task"]

@@ -1,0 +1,240 @@
+"""What a table of runs can identify: its spread in N, D and C, and the warnings that follow."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.runs.quantities import format_quantity
+from bayescale.runs.table import Runs, flagged
+
+AXES = {"params": "N", "tokens": "D", "compute": "C"}
+#: A floor for judging the spread of losses only: three quarters of the lowest loss. Rough.
+ROUGH_FLOOR = 0.75
+_CONSTANT = 0.02  # decades: an axis that moves less does not move
+_COLLINEAR = 0.99
+_SLOPE = 0.1
+_MIN_DECADES = 1.0
+_MIN_RATIO = 3.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """How N, D and C are spread over some runs.
+
+    `ranges` and `decades` by axis; `slope` of log D on log N and their `correlation` (None where an
+    axis is missing or constant); `verdict` says in words which exponents are out of reach.
+    """
+
+    name: str
+    runs: int
+    ranges: dict[str, tuple[float, float]]
+    decades: dict[str, float]
+    correlation: float | None
+    slope: float | None
+    verdict: str
+
+    @property
+    def problem(self) -> bool:
+        """Whether the design alone leaves an exponent unidentified."""
+        return self.verdict != ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """The shape of a table of runs; prints as text, `to_dict` gives it as data."""
+
+    name: str
+    rows: int
+    runs: int
+    architectures: dict[str, int]
+    tasks: dict[str, str]
+    studies: tuple[str, ...]
+    design: Design
+    by_architecture: tuple[Design, ...]
+    loss_range: dict[str, tuple[float, float]]
+    loss_ratio: dict[str, float]
+    compute_source: str | None
+    param_count: str | None
+    flagged: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    citation: str
+    hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def describe(runs: Runs) -> Description:
+    """Describe a table of runs.
+
+    Parameters
+    ----------
+    runs : Runs
+        Any.
+
+    Returns
+    -------
+    Description
+        With a warning for every pitfall of the design: an axis constant, D ∝ N, under a decade,
+        floor out of sight, counts mixed or unsaid, kinds of loss mixed, flagged rows.
+    """
+    frame = runs.table
+    once = frame.drop_duplicates("run_id")
+    design = _design("all runs", once)
+    by_architecture = tuple(_design(a, once[once["architecture"] == a]) for a in runs.architectures)
+    ranges, ratios = _losses(frame, runs)
+    marked = tuple(
+        f"{row.run_id} ({row.task}): {row.flag}"
+        for row in frame[flagged(frame)].itertuples(index=False)
+    )
+    return Description(
+        name=runs.name,
+        rows=len(frame),
+        runs=len(once),
+        architectures={a: int((once["architecture"] == a).sum()) for a in runs.architectures},
+        tasks={n: t.kind for n, t in runs.tasks.items()},
+        studies=runs.studies,
+        design=design,
+        by_architecture=by_architecture if len(by_architecture) > 1 else (),
+        loss_range=ranges,
+        loss_ratio=ratios,
+        compute_source=runs.compute_source,
+        param_count=runs.param_count,
+        flagged=marked,
+        warnings=tuple(_warnings(runs, design, ratios, marked)),
+        notes=runs.notes,
+        citation=runs.citation,
+        hash=runs.hash,
+    )
+
+
+def _design(name: str, once: pd.DataFrame) -> Design:
+    logs = {
+        axis: np.log10(once[column].to_numpy(dtype=float))
+        for column, axis in AXES.items()
+        if column in once.columns
+    }
+    decades = {axis: float(np.ptp(v)) for axis, v in logs.items()}
+    ranges = {axis: (float(10 ** v.min()), float(10 ** v.max())) for axis, v in logs.items()}
+    correlation = slope = None
+    if min(decades.get("N", 0.0), decades.get("D", 0.0)) > _CONSTANT and len(once) > 2:
+        n, d = logs["N"], logs["D"]
+        correlation = float(np.corrcoef(n, d)[0, 1])
+        slope = float(np.polyfit(n, d, 1)[0])
+    verdict = _verdict(len(once), decades, correlation, slope)
+    return Design(name, len(once), ranges, decades, correlation, slope, verdict)
+
+
+def _verdict(
+    count: int, decades: dict[str, float], correlation: float | None, slope: float | None
+) -> str:
+    if count == 1:
+        return "one run: no exponent of its own"
+    if "N" not in decades or "D" not in decades:
+        return ""
+    if decades["D"] <= _CONSTANT and decades["N"] <= _CONSTANT:
+        return "N and D constant: no exponent of its own"
+    if decades["D"] <= _CONSTANT:
+        return "D constant: delta, gamma and the data term stay at their priors"
+    if decades["N"] <= _CONSTANT:
+        return "N constant: beta, gamma and the parameter term stay at their priors"
+    if count == 2:
+        return "two runs: no exponent apart from the floor"
+    if correlation is not None and slope is not None and abs(correlation) > _COLLINEAR:
+        if abs(slope - 1.0) <= _SLOPE:
+            return "D ∝ N: gamma and the share of the two terms stay at their priors"
+        return f"D ∝ N^{slope:.2f}: beta and delta are seen only together"
+    return ""
+
+
+def _losses(
+    frame: pd.DataFrame, runs: Runs
+) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
+    by_task = frame.groupby("task")["loss"]
+    low, high = by_task.min(), by_task.max()
+    ranges = {t: (float(low[t]), float(high[t])) for t in runs.task_names}
+    ratios = {
+        t: (most - ROUGH_FLOOR * least) / ((1.0 - ROUGH_FLOOR) * least)
+        for t, (least, most) in ranges.items()
+    }
+    return ranges, ratios
+
+
+def _warnings(
+    runs: Runs, design: Design, ratios: dict[str, float], marked: tuple[str, ...]
+) -> list[str]:
+    said = [f"design: {design.verdict}"] if design.problem else []
+    for axis in ("N", "D"):
+        width = design.decades.get(axis)
+        if width is not None and _CONSTANT < width < _MIN_DECADES:
+            said.append(f"{axis} spans {width:.2f} decades, less than one")
+    narrow = [f"{task} ({ratio:.1f})" for task, ratio in ratios.items() if ratio < _MIN_RATIO]
+    if narrow:
+        said.append(
+            f"L_inf is barely identified: largest over smallest reducible loss (rough floor) is "
+            f"below {_MIN_RATIO:g} for {', '.join(narrow)}"
+        )
+    said += _count_warnings(runs)
+    if len(runs.kinds) > 1:
+        kinds = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in runs.kinds.items())
+        said.append(f"losses of different kinds, floors pool within one only: {kinds}")
+    if marked:
+        said.append(
+            f"{len(marked)} flagged rows kept, not dropped; without: .where(unflagged=True)"
+        )
+    return said
+
+
+def _count_warnings(runs: Runs) -> list[str]:
+    if "params" not in runs.table.columns or runs.param_count is not None:
+        return []
+    frame = runs.table.drop_duplicates("run_id")
+    counts = [c for c in ("params_total", "params_non_embedding", "params_active") if c in frame]
+    params = frame["params"].to_numpy(dtype=float)
+    matches = {c: np.isclose(params, frame[c].to_numpy(dtype=float), rtol=1e-3) for c in counts}
+    used = [c for c, here in matches.items() if here.any()]
+    if len(used) > 1:
+        listed = ", ".join(f"{c} in {int(matches[c].sum())} runs" for c in used)
+        return [f"mixed parameter counts: N is {listed}"]
+    return []
+
+
+def _lines(d: Description) -> list[str]:
+    lines = [
+        f"{d.name}: {d.rows} rows, {d.runs} runs, {len(d.architectures)} architectures, "
+        f"{len(d.tasks)} tasks, hash {d.hash[:12]}",
+        f"  N: {d.param_count or 'count not stated'}; C: {d.compute_source or 'none'}",
+    ]
+    if d.citation:
+        lines.append(f"  {d.citation}")
+    lines += [
+        f"  {axis}  {format_quantity(low) if axis != 'C' else f'{low:.3g} FLOP'} – "
+        f"{format_quantity(high) if axis != 'C' else f'{high:.3g} FLOP'}  "
+        f"({d.design.decades[axis]:.2f} decades)"
+        for axis, (low, high) in d.design.ranges.items()
+    ]
+    lines += [
+        f"  loss of {task} [{d.tasks[task]}]  {low:.4g} – {high:.4g}  "
+        f"(reducible loss × {d.loss_ratio[task]:.1f}, rough)"
+        for task, (low, high) in d.loss_range.items()
+    ]
+    if d.by_architecture:
+        lines.append("architectures, each alone:")
+        lines += [
+            f"  {a.name}: {a.runs} run{'s' * (a.runs != 1)}, {a.verdict or 'varied'}"
+            for a in d.by_architecture
+        ]
+    for title, texts in (("flagged", d.flagged), ("warnings", d.warnings), ("notes", d.notes)):
+        if texts:
+            lines.append(f"{title}:")
+            lines += [f"  {text}" for text in texts]
+    return lines

@@ -1,0 +1,210 @@
+"""`load_runs`: from a path, frame or name of a published set to checked `Runs`, step by step."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import DataError, unknown
+from bayescale.runs.columns import match_columns, missing_loss
+from bayescale.runs.datasets import NO_PRESET, Preset, dataset_names, open_dataset
+from bayescale.runs.dedupe import check_duplicates, keep_last_step, unique_run_ids
+from bayescale.runs.gather import Gathered, gather, melt
+from bayescale.runs.read import RawTable, read_file, read_frame
+from bayescale.runs.scales import account_compute, check_medians, check_scales, choose_params
+from bayescale.runs.table import Runs, flagged
+from bayescale.runs.tasks import Task, convert_task, expected_cell, good_cells
+from bayescale.runs.validate import BadCells
+
+if TYPE_CHECKING:
+    import polars
+
+Compute = Literal["auto", "reported", "6ND"]
+ParamCount = Literal["total", "non-embedding", "active"]
+
+
+def load_runs(
+    source: str | Path | pd.DataFrame | polars.DataFrame,
+    *,
+    columns: Mapping[str, str] | None = None,
+    tasks: Mapping[str, str] | None = None,
+    task_info: Mapping[str, Mapping[str, Any] | Task] | None = None,
+    compute: Compute = "auto",
+    param_count: ParamCount | None = None,
+    tokens_per_byte: float | None = None,
+    convert: bool = True,
+    name: str | None = None,
+) -> Runs:
+    """Read, check and convert a table of runs.
+
+    Parameters
+    ----------
+    source : str, Path or DataFrame
+        A CSV, TSV, JSON Lines or Parquet file, a pandas or polars frame, or the name of a published
+        set (see :func:`list_datasets`).
+    columns : mapping of str to str, optional
+        Canonical name → your header, with a unit in brackets if it needs one
+        (`{"params": "size (M)"}`). Common names are recognised without.
+    tasks : mapping of str to str, optional
+        For a wide table: task label → header of its loss. Empty cells are runs that were not
+        evaluated on that task.
+    task_info : mapping, optional
+        Task label → :class:`Task` or its fields (`metric`, `tokenizer`, `bytes_per_token`, …), and
+        `percent`.
+    compute : {"auto", "reported", "6ND"}
+        Which compute to use, in FLOP; `auto` takes the table's own where it has one.
+    param_count : {"total", "non-embedding", "active"}, optional
+        Which count N is; rows without it are left out, with a note.
+    tokens_per_byte : float, optional
+        Turns data given in bytes into tokens.
+    convert : bool
+        Whether bits per token, and bits per byte where `bytes_per_token` is known, become nats per
+        token. Perplexity and accuracy are always converted.
+    name : str, optional
+        Of the table, for messages and reports.
+
+    Returns
+    -------
+    Runs
+        One row per run and task; `notes` says what was assumed, derived, converted or left out.
+
+    Raises
+    ------
+    DataError
+        If the table cannot be used; lists every bad cell, up to 20, and their count.
+    UnknownNameError
+        For a column, header, task or key that does not exist.
+    """
+    _check_options(compute, param_count, tokens_per_byte)
+    raw, preset = _open(source)
+    wanted = dict(tasks or ({} if "loss" in (columns or {}) else preset.tasks))
+    headers = list(raw.frame.columns)
+    for label, header in wanted.items():
+        if header not in headers:
+            raise unknown("header", header, headers, f"tasks={{{label!r}: …}}")
+    match = match_columns(headers, {**preset.columns, **(columns or {})}, list(wanted.values()))
+    if not wanted and "loss" not in match.found:
+        typed = repr(str(source)) if isinstance(source, str | Path) else "frame"
+        raise missing_loss(raw.label, typed, headers)
+    notes = list(match.notes)
+    if match.unused and not preset.name:
+        notes.append(f"columns left out: {', '.join(map(repr, match.unused))}")
+    bad = BadCells(raw.label, raw.rows_are)
+    study = preset.name or "default"
+    table = gather(raw, match.found, wanted, study, tokens_per_byte, bad, notes)
+    table = melt(table, wanted, task_info or {}, preset.info, bad, notes)
+    scaled = choose_params(table.frame, param_count or preset.param_count, raw.label, notes)
+    table = replace(table, frame=keep_last_step(scaled.frame, table.numbered, notes))
+    _check_cells(table, compute, bad)
+    check_medians(table.columns, _used(table.frame, compute), raw.label)
+    frame = unique_run_ids(table.frame, notes)
+    frame, described = _convert(frame, table, convert, notes)
+    scaled = account_compute(
+        replace(scaled, frame=frame), compute, _informed(described), raw.label, notes
+    )
+    _note_flags(scaled.frame, notes)
+    return Runs(
+        scaled.frame.drop(columns=["_row", "_at"]),
+        tasks=described,
+        compute_source=scaled.compute_source,
+        param_count=scaled.param_count,
+        notes=tuple(dict.fromkeys(notes)),
+        name=name or preset.name or _default_name(source),
+        citation=preset.citation,
+        numbered=table.numbered,
+    )
+
+
+def _check_options(compute: str, param_count: str | None, tokens_per_byte: float | None) -> None:
+    if compute not in get_args(Compute):
+        raise unknown("compute", str(compute), get_args(Compute), "load_runs")
+    if param_count is not None and param_count not in get_args(ParamCount):
+        raise unknown("param_count", str(param_count), get_args(ParamCount), "load_runs")
+    if tokens_per_byte is not None and not 0 < tokens_per_byte < 10:
+        raise DataError(f"tokens_per_byte={tokens_per_byte:g} (expected about 0.2–0.4)")
+
+
+def _open(source: str | Path | Any) -> tuple[RawTable, Preset]:
+    if isinstance(source, str) and source in dataset_names():
+        return open_dataset(source)
+    if not isinstance(source, str | Path):
+        return read_frame(source), NO_PRESET
+    path = Path(source)
+    if not path.exists():
+        near = difflib.get_close_matches(str(source), dataset_names(), n=1, cutoff=0.5)
+        hint = f"; did you mean the published set {near[0]!r}?" if near else ""
+        listed = ", ".join(dataset_names())
+        raise DataError(f"no file {str(source)!r}{hint} (published sets: {listed})")
+    return read_file(path), NO_PRESET
+
+
+def _default_name(source: object) -> str:
+    return Path(source).stem if isinstance(source, str | Path) else "runs"
+
+
+def _used(frame: pd.DataFrame, compute: str) -> pd.DataFrame:
+    left_out = compute == "6ND" and "compute" in frame.columns
+    return frame.drop(columns="compute") if left_out else frame
+
+
+def _check_cells(table: Gathered, compute: str, bad: BadCells) -> None:
+    frame = table.frame
+    if not table.numbered:
+        check_duplicates(frame, table.columns["run_id"].header, bad)
+    check_scales(table, frame, compute, bad)
+    for name, measured in table.measured.items():
+        here = frame[frame["task"] == name]
+        values = here["loss"].to_numpy(dtype=float)
+        good = good_cells(measured.task, measured.percent, values)
+        cells = table.raw.frame[measured.header].iloc[here["_at"].to_numpy()]
+        expected = expected_cell(measured.task, measured.percent, values)
+        bad.add(~good, here["_row"].to_numpy(), measured.header, cells, expected)
+    blank = compute != "6ND" and "compute" in frame.columns and frame["compute"].isna().any()
+    bad.raise_if_any("compute='6ND' does without the reported compute" if blank else "")
+
+
+def _convert(
+    frame: pd.DataFrame, table: Gathered, convert: bool, notes: list[str]
+) -> tuple[pd.DataFrame, dict[str, Task]]:
+    labels = frame["task"].to_numpy()
+    loss = frame["loss"].to_numpy(dtype=float).copy()
+    has_se = "loss_se" in frame.columns
+    se = frame["loss_se"].to_numpy(dtype=float).copy() if has_se else np.full(len(loss), np.nan)
+    described: dict[str, Task] = {}
+    for name, measured in table.measured.items():
+        here = labels == name
+        done = convert_task(measured.task, loss[here], se[here], measured.percent, convert)
+        loss[here], se[here] = done.loss, done.loss_se
+        described[name] = done.task
+        if done.note:
+            notes.append(done.note)
+        _note_above(done.task, done.loss, notes)
+    frame = frame.assign(loss=loss)
+    return (frame.assign(loss_se=se) if has_se else frame), described
+
+
+def _informed(tasks: dict[str, Task]) -> Task:
+    known = [t for t in tasks.values() if t.context]
+    return known[0] if known else next(iter(tasks.values()))
+
+
+def _note_above(task: Task, loss: np.ndarray, notes: list[str]) -> None:
+    if task.upper is not None and (above := int((loss > task.upper).sum())):
+        notes.append(
+            f"task {task.name!r}: {above} of {len(loss)} rows lie above {task.upper:g}, "
+            "the level of random guessing"
+        )
+
+
+def _note_flags(frame: pd.DataFrame, notes: list[str]) -> None:
+    marked = frame[flagged(frame)]
+    if len(marked):
+        ids = ", ".join(marked["run_id"].unique()[:5])
+        more = "" if marked["run_id"].nunique() <= 5 else ", …"
+        notes.append(f"{len(marked)} flagged rows kept, not dropped: {ids}{more}")

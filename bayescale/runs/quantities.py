@@ -1,0 +1,223 @@
+"""Numbers as people write them: `7B`, `1.4T`, `3e20`, `350M`, and units in a column header."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import DataError
+
+COUNTS = frozenset({"params", "tokens", "unique_tokens", "params_total", "params_non_embedding",
+                    "params_active", "step"})  # fmt: skip
+FLOPS = frozenset({"compute", "forward_flops"})
+DATA_AMOUNTS = frozenset({"tokens", "unique_tokens"})
+
+# Powers of ten, so that 1.4T is parsed as the decimal 1.4e12 and not as 1.4 × 1e12.
+_POWERS = {
+    "k": 3, "thousand": 3, "thousands": 3,
+    "m": 6, "mn": 6, "mm": 6, "million": 6, "millions": 6,
+    "b": 9, "bn": 9, "g": 9, "billion": 9, "billions": 9,
+    "t": 12, "tn": 12, "trillion": 12, "trillions": 12,
+    "p": 15, "e": 18, "z": 21, "y": 24,
+}  # fmt: skip
+_BYTES = {
+    "byte": 1.0, "bytes": 1.0,
+    "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "pb": 1e15,
+    "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30, "tib": 2.0**40, "pib": 2.0**50,
+}  # fmt: skip
+_NOUNS = re.compile(
+    r"(param(eter)?s?|tok(en)?s?|examples?|samples?|images?|flops?|flop/s|macs?)$", re.IGNORECASE
+)
+_DAYS = re.compile(r"^(?P<scale>[a-z]*?)(flops?|flop/s|f)?[ _/-]*(?P<time>days?|hours?)$")
+_NUMBER = re.compile(
+    r"^(?P<number>[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?)\s*(?P<unit>[a-zµ%/ _-]*)$", re.IGNORECASE
+)
+_TIMES_TEN = re.compile(r"\s*[x×*·]\s*10\s*(\^|\*\*)\s*", re.IGNORECASE)
+_THOUSANDS = re.compile(r"^[+-]?\d{1,3}([,_ ]\d{3})+(\.\d+)?(?=\D*$)")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one step of a written number is worth.
+
+    `factor` scales to the plain unit (count, FLOP or byte); `is_bytes` marks amounts of data that
+    need `tokens_per_byte` to become tokens.
+    """
+
+    factor: float = 1.0
+    power: int | None = 0
+    is_bytes: bool = False
+
+
+PLAIN = Unit()
+
+
+def parse_unit(text: str, quantity: str) -> Unit:
+    """Read a unit such as `B`, `GFLOP`, `PF-days`, `GMACs` or `GB`.
+
+    Parameters
+    ----------
+    text : str
+        The unit as written, without brackets.
+    quantity : str
+        Canonical column it belongs to: decides which units make sense.
+
+    Returns
+    -------
+    Unit
+
+    Raises
+    ------
+    DataError
+        If the text is no unit of that quantity.
+    """
+    word = text.strip()
+    low = word.lower()
+    if quantity in DATA_AMOUNTS and low in _BYTES:
+        return Unit(_BYTES[low], None, is_bytes=True)
+    if quantity == "compute" and (found := _DAYS.match(low)):
+        seconds = 86_400.0 if found["time"].startswith("day") else 3_600.0
+        if found["scale"] in _POWERS:
+            return Unit(10.0 ** _POWERS[found["scale"]] * seconds, None)
+    bare = _NOUNS.sub("", low).strip(" _-")
+    # One multiply-accumulate is two operations (Kaplan et al. 2020, §2.1).
+    macs = 2.0 if quantity == "forward_flops" and re.search(r"macs?$", low) else 1.0
+    if bare == "":
+        return Unit(macs, 0 if macs == 1.0 else None)
+    if bare in _POWERS and (_POWERS[bare] <= 12 or quantity in FLOPS):
+        power = _POWERS[bare]
+        return Unit(macs * 10.0**power, power if macs == 1.0 else None)
+    raise DataError(f"unknown unit {word!r} for {quantity} (known: {known_units(quantity)})")
+
+
+def known_units(quantity: str) -> str:
+    """List, for a message, the units that :func:`parse_unit` takes for a quantity."""
+    if quantity == "compute":
+        return "K, M, G/B, T, P, E, Z, Y with or without FLOP, PF-days"
+    if quantity == "forward_flops":
+        return "K, M, G, T with FLOP or MACs"
+    if quantity in DATA_AMOUNTS:
+        return "K, M, B/G, T; KB, MB, GB, TB, GiB, TiB, bytes with tokens_per_byte"
+    return "K, M, B/G, T"
+
+
+def parse_quantity(text: str, quantity: str = "params") -> float:
+    """Read one written number.
+
+    Parameters
+    ----------
+    text : str
+        `7B`, `1.4T`, `3e20`, `2.1×10^19`, `350M`, `1,400,000`, `6.3 ZFLOP`.
+    quantity : str
+        Canonical column it belongs to.
+
+    Returns
+    -------
+    float
+        Count or FLOP; bytes are refused here (see :func:`read_numbers`).
+
+    Raises
+    ------
+    DataError
+        If the text is no number of that quantity.
+    """
+    value, unit = _split_number(text, quantity)
+    if unit.is_bytes:
+        raise DataError(f"{text!r} is an amount of bytes, not of {quantity}")
+    return value
+
+
+def format_quantity(value: float) -> str:
+    """Write a count shortly and so that :func:`parse_quantity` reads it back (`7e9` → `7B`)."""
+    for letter, power in (("T", 12), ("B", 9), ("M", 6), ("K", 3)):
+        if 10.0**power <= abs(value) < 10.0 ** (power + 3):
+            return f"{value / 10.0**power:.4g}{letter}"
+    return f"{value:.4g}"
+
+
+def read_numbers(
+    cells: pd.Series, quantity: str, unit: Unit
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Read a column of numbers at once.
+
+    Parameters
+    ----------
+    cells : Series
+        Raw cells: numbers, or text as people write it.
+    quantity : str
+        Canonical column; suffixes are read for counts and FLOP, percent signs for `loss`.
+    unit : Unit
+        Unit from the header; a cell with a unit of its own below such a header is bad.
+
+    Returns
+    -------
+    values : ndarray of float
+        In the header's unit times its factor; NaN where blank or unreadable.
+    blank : ndarray of bool
+        Nothing written.
+    bad : ndarray of bool
+        Something written that is no number.
+    in_bytes : ndarray of bool
+        Value is an amount of bytes.
+    """
+    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
+        values = cells.to_numpy(dtype=float, na_value=np.nan)
+        blank = np.isnan(values)
+        bad = np.zeros(len(values), dtype=bool)
+        in_bytes = np.full(len(values), unit.is_bytes)
+        return _scale(values, quantity, unit), blank, bad, in_bytes
+    text = cells.astype("str").str.strip()
+    blank = (cells.isna() | (text == "")).to_numpy(dtype=bool)
+    values = pd.to_numeric(text.where(~blank), errors="coerce").to_numpy(dtype=float)
+    values = _scale(values, quantity, unit).copy()
+    in_bytes = np.full(len(values), unit.is_bytes)
+    # "nan" in a file is a number that failed, not an unreadable cell.
+    said_nan = text.str.lower().isin(["nan", "+nan", "-nan"]).to_numpy(dtype=bool)
+    left = np.isnan(values) & ~blank & ~said_nan
+    if not left.any():
+        return values, blank, left, in_bytes
+    codes, uniques = pd.factorize(text[left])
+    read = [_try_split(str(u), quantity, unit) for u in uniques]
+    values[left] = np.array([v for v, _ in read])[codes]
+    in_bytes[left] = np.array([b for _, b in read])[codes]
+    return values, blank, left & np.isnan(values), in_bytes
+
+
+def _scale(values: np.ndarray, quantity: str, unit: Unit) -> np.ndarray:
+    if unit.factor == 1.0:
+        return values
+    scaled = values * unit.factor
+    # 6.7 under "params (B)" means 6 700 000 000 exactly, whatever binary makes of the product.
+    return np.rint(scaled) if quantity in COUNTS and unit.factor >= 1e3 else scaled
+
+
+def _try_split(text: str, quantity: str, header: Unit) -> tuple[float, bool]:
+    try:
+        value, unit = _split_number(text, quantity)
+    except DataError:
+        return np.nan, False
+    clash = header.factor != 1.0 and (unit.factor != 1.0 or unit.is_bytes)
+    return (np.nan, False) if clash else (value * header.factor, unit.is_bytes or header.is_bytes)
+
+
+def _split_number(text: str, quantity: str) -> tuple[float, Unit]:
+    plain = _TIMES_TEN.sub("e", text.strip())
+    if quantity in COUNTS | FLOPS and (head := _THOUSANDS.match(plain)):
+        plain = re.sub(r"[,_ ]", "", head[0]) + plain[head.end() :]
+    found = _NUMBER.match(plain)
+    if found is None:
+        raise DataError(f"{text!r} is not a number")
+    word = found["unit"].strip()
+    if quantity == "loss" or quantity == "loss_se":
+        if word == "%":
+            return float(found["number"]) / 100.0, PLAIN
+        if word:
+            raise DataError(f"{text!r} is not a number")
+        return float(found["number"]), PLAIN
+    unit = parse_unit(word, quantity)
+    if unit.power is not None and "e" not in found["number"].lower():
+        return float(f"{found['number']}e{unit.power}"), unit
+    return float(found["number"]) * unit.factor, unit

@@ -1,0 +1,210 @@
+"""Reading a file or frame into raw cells, each with the row number a person would give it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import DataError
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_LINES = (".jsonl", ".ndjson")
+_PARQUET = (".parquet", ".pq")
+KNOWN = (*_SEPARATORS, *_LINES, *_PARQUET)
+_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+
+
+LINES_BELOW_HEADER = "rows are lines of the file, the header is line 1"
+LINES = "rows are lines of the file"
+POSITIONS = "rows are positions in the table, from 0"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Cells as they came.
+
+    `rows` numbers the rows for messages, and `rows_are` says how.
+    """
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+    label: str
+    rows_are: str = POSITIONS
+
+
+def read_frame(frame: Any, label: str = "the frame") -> RawTable:
+    """Take a pandas or polars frame.
+
+    Parameters
+    ----------
+    frame : DataFrame or LazyFrame
+        pandas or polars.
+    label : str
+        What messages call it.
+
+    Raises
+    ------
+    DataError
+        If it is neither, is empty, or repeats a header.
+    """
+    if type(frame).__module__.split(".")[0] == "polars" and hasattr(frame, "lazy"):
+        eager = frame.lazy().collect()
+        frame = pd.DataFrame({c: eager[c].to_list() for c in eager.columns})
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(
+            f"cannot read runs from a {type(frame).__name__} "
+            "(expected a path, the name of a published set, or a pandas or polars frame)"
+        )
+    named = frame.rename(columns=str)
+    _check_headers(label, list(named.columns))
+    if named.empty:
+        raise DataError(f"{label} has no rows")
+    return RawTable(named.reset_index(drop=True), np.arange(len(named)), label)
+
+
+def read_file(path: Path) -> RawTable:
+    """Read a CSV, TSV, JSON Lines or Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its extension decides how it is read.
+
+    Returns
+    -------
+    RawTable
+
+    Raises
+    ------
+    DataError
+        If it is missing, a directory, empty, binary, of unknown extension, of mixed encoding, or
+        separated by something else than its extension says.
+    """
+    label = path.name
+    if path.is_dir():
+        raise DataError(f"{path} is a directory (expected a file: {', '.join(KNOWN)})")
+    if not path.exists():
+        raise DataError(f"no file {path}")
+    suffix = path.suffix.lower()
+    if suffix not in KNOWN:
+        raise DataError(
+            f"{label}: unknown extension {suffix or '(none)'!r} (known: {', '.join(KNOWN)}); "
+            "or read it yourself and pass the frame"
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not content.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise DataError(f"{label} is empty")
+    if suffix in _PARQUET:
+        return _read_parquet(content, label)
+    text = _decode(content, label)
+    if suffix in _LINES:
+        return _read_lines(text, label)
+    return _read_separated(text, label, _SEPARATORS[suffix])
+
+
+def _decode(content: bytes, label: str) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{label} is UTF-16 (expected UTF-8); save it as UTF-8")
+    if b"\x00" in content[:65536]:
+        raise DataError(f"{label} is a binary file, not text")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The offset is that of the file: utf-8-sig counts from after the byte-order mark.
+        offset = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
+        line = content.count(b"\n", 0, offset) + 1
+        raise DataError(
+            f"{label}: not UTF-8 at byte {offset} (line {line}, byte 0x{content[offset]:02x}); "
+            "the file mixes encodings or uses another one: save it as UTF-8"
+        ) from None
+
+
+def _read_separated(text: str, label: str, separator: str) -> RawTable:
+    try:
+        first = next(csv.reader(io.StringIO(text), delimiter=separator), [])
+    except csv.Error as error:
+        raise DataError(f"{label} cannot be read as a table: line 1: {error}") from None
+    headers = [h.strip() for h in first]
+    if not any(headers):
+        raise DataError(f"{label}: the first line is blank (expected the headers)")
+    if len(headers) == 1:
+        _check_separator(text.splitlines()[0], label, separator)
+    _check_headers(label, headers)
+    try:
+        # The header is read as a row: it sets the width, so that a longer row is an error. Given as
+        # names, it would shift or drop cells.
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            header=None,
+            dtype="str",
+            keep_default_na=False,
+            na_values=[],
+            skip_blank_lines=False,
+            on_bad_lines="error",
+        )
+    except pd.errors.ParserError as error:
+        reason = str(error).rsplit("C error:", 1)[-1].strip()
+        raise DataError(f"{label}: cannot be read as a table: {reason}") from None
+    frame = frame.iloc[1:].set_axis(headers, axis=1)
+    rows = np.arange(len(frame)) + 2
+    filled = ~(frame.isna() | (frame == "")).all(axis=1).to_numpy(dtype=bool)
+    if not filled.any():
+        raise DataError(f"{label} has a header but no rows")
+    return RawTable(frame[filled].reset_index(drop=True), rows[filled], label, LINES_BELOW_HEADER)
+
+
+def _check_separator(header: str, label: str, separator: str) -> None:
+    for other, name in _NAMES.items():
+        if other != separator and other in header:
+            shown = {"\t": "\\t"}.get(other, other)
+            raise DataError(
+                f"{label} is separated by {name}, not {_NAMES[separator]}; save it with "
+                f"{_NAMES[separator]}, or pass pandas.read_csv({label!r}, sep='{shown}')"
+            )
+
+
+def _check_headers(label: str, headers: list[str]) -> None:
+    twice = sorted({h for h in headers if headers.count(h) > 1})
+    if twice:
+        raise DataError(f"{label}: header {twice[0]!r} occurs more than once")
+
+
+def _read_lines(text: str, label: str) -> RawTable:
+    import json
+
+    records: list[dict[str, Any]] = []
+    rows: list[int] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{label}: line {number} is no JSON: {error.msg}") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{label}: line {number} is no JSON object (expected one run a line)")
+        records.append(record)
+        rows.append(number)
+    frame = pd.DataFrame.from_records(records)
+    return RawTable(frame, np.array(rows), label, LINES)
+
+
+def _read_parquet(content: bytes, label: str) -> RawTable:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        frame = pq.read_table(io.BytesIO(content)).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{label} is no readable Parquet file: {error}") from None
+    return read_frame(frame, label)

@@ -1,0 +1,110 @@
+"""The NUTS engine: compile a model once with nutpie, draw from it, drop what only the sampler needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import nutpie
+import pymc as pm
+import xarray as xr
+
+# Sampler coordinates: functions of what is kept, of no interest to a reader of the fit.
+_INTERNAL = ("z_", "log_level", "logit_floor_share", "log_elasticity_", "nu_minus_2")
+
+Progress = Callable[[int, int, int], None]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model; :meth:`with_data` reuses it on new data of the same shape without compiling again."""
+
+    program: Any
+
+    def with_data(self, **data: Any) -> Compiled:
+        """The same program on other values of its mutable data (``log_loss``, ``u_params``, ...)."""
+        return Compiled(self.program.with_data(**data))
+
+
+def compile_model(model: pm.Model) -> Compiled:
+    """Compile log density and gradient with numba; the slow step, a few seconds once cached."""
+    return Compiled(nutpie.compile_pymc_model(model, freeze_model=False))
+
+
+def draw(
+    compiled: Compiled,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None,
+    seed: int,
+    target_accept: float,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Sample the posterior.
+
+    Parameters
+    ----------
+    compiled : Compiled
+        From :func:`compile_model`.
+    draws, tune : int
+        Iterations kept and spent on adaptation, per chain.
+    chains, cores : int
+        Chains, and how many run at once.
+    seed : int
+        Seed of all chains.
+    target_accept : float
+        Target acceptance of the step-size adaptation.
+    progress : callable, optional
+        Called with (iterations done, iterations in all, divergences) about ten times a second.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior`` and ``sample_stats``, dims ``chain, draw`` first.
+    """
+
+    def report(states: Any) -> None:
+        if progress is not None:
+            progress(
+                sum(s.finished_draws for s in states),
+                sum(s.total_draws for s in states),
+                sum(s.divergences for s in states),
+            )
+
+    tree = nutpie.sample(
+        compiled.program,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=seed,
+        target_accept=target_accept,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=report if progress is not None else None,
+    )
+    posterior = tree["posterior"].to_dataset()
+    keep = [str(v) for v in posterior.data_vars if not str(v).startswith(_INTERNAL)]
+    posterior = posterior[keep]
+    used = {d for v in posterior.data_vars.values() for d in v.dims}
+    posterior = posterior.drop_vars([c for c in posterior.coords if c not in used])
+    return xr.DataTree.from_dict(
+        {"/posterior": posterior, "/sample_stats": _plain(tree["sample_stats"].to_dataset())}
+    )
+
+
+def _plain(stats: xr.Dataset) -> xr.Dataset:
+    """Statistics under ArviZ's names; only what diagnostics read, and only numbers."""
+    names = {
+        "diverging": "diverging",
+        "energy": "energy",
+        "n_steps": "n_steps",
+        "depth": "tree_depth",
+    }
+    kept = stats[[n for n in names if n in stats]].rename(
+        {n: new for n, new in names.items() if n in stats}
+    )
+    return kept.drop_vars([c for c in kept.coords if c not in ("chain", "draw")])

@@ -1,0 +1,78 @@
+"""Draws from a resolved model's prior, labelled as a posterior is: for prior predictions and simulated truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from bayescale.spec.model import Level
+from bayescale.spec.prior import Prior
+from bayescale.spec.resolve import ResolvedModel
+
+GROUP_DIMS: dict[Level, tuple[str, ...]] = {
+    "architecture": ("architecture",),
+    "task": ("task",),
+    "cell": ("architecture", "task"),
+    "study": ("study",),
+}
+
+
+def effect_dims(level: Level) -> tuple[str, ...]:
+    """Dims of ``effect_<level>``: its parameters, then its groups."""
+    return (f"parameter_{level}", *GROUP_DIMS[level])
+
+
+def sums_to_zero(level: Level) -> bool:
+    """Whether the effects of a level sum to zero over its groups; cells, few and nested, do not."""
+    return level != "cell"
+
+
+def coords(model: ResolvedModel) -> dict[str, list[str]]:
+    """Coordinates of every labelled dimension of the posterior."""
+    out: dict[str, list[str]] = {str(name): list(labels) for name, labels in model.groups.items()}
+    for level in model.levels():
+        out[f"parameter_{level}"] = model.pooled_parameters(level)
+    return out
+
+
+def prior_draws(model: ResolvedModel, draws: int, seed: int = 0) -> xr.Dataset:
+    """Draw parameters from the prior.
+
+    Parameters
+    ----------
+    model : ResolvedModel
+        Priors, groups and levels.
+    draws : int
+        Number of independent draws.
+    seed : int
+        Seed of numpy's default generator.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variables of a posterior, dims ``chain`` (1), ``draw`` and the labelled ones.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = {name: len(labels) for name, labels in coords(model).items()}
+    own = () if model.pooled else ("architecture", "task")
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for name, parameter in model.parameters.items():
+        if parameter.prior is not None:
+            shape = (1, draws, *(sizes[d] for d in own))
+            data[name] = (("chain", "draw", *own), parameter.get_prior().sample(rng, shape))
+    for level in model.levels():
+        names, dims = model.pooled_parameters(level), effect_dims(level)
+        scale = np.array([model.parameters[n].pool[level] for n in names])
+        tau = np.abs(rng.standard_normal((1, draws, len(names)))) * scale
+        data[f"tau_{level}"] = (("chain", "draw", dims[0]), tau)
+        z = rng.standard_normal((1, draws, *(sizes[d] for d in dims)))
+        if sums_to_zero(level):
+            z = z - z.mean(axis=-1, keepdims=True)
+        effect = tau.reshape(tau.shape + (1,) * (len(dims) - 1)) * z
+        data[f"effect_{level}"] = (("chain", "draw", *dims), effect)
+    if model.nu_minus_2 is not None:
+        data["nu"] = (
+            ("chain", "draw"),
+            2.0 + Prior.parse(model.nu_minus_2).sample(rng, (1, draws)),
+        )
+    return xr.Dataset(data, coords=coords(model))

@@ -1,0 +1,100 @@
+"""The schema of a model file: law, likelihood, priors by name, pooling by level — strict, and without a sampler."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bayescale.laws import Law, get_law
+
+Level = Literal["architecture", "task", "cell", "study"]
+LEVELS: tuple[Level, ...] = ("architecture", "task", "cell", "study")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ParameterModel(_Strict):
+    """How one parameter enters: with a prior (and levels it is pooled over), fixed, or equal to another."""
+
+    prior: str | None = None
+    fixed: float | None = None
+    equals: str | None = None
+    pool: dict[Level, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        stated = [k for k in ("prior", "fixed", "equals") if getattr(self, k) is not None]
+        if len(stated) != 1:
+            raise ValueError(
+                f"expected exactly one of prior, fixed, equals; got {stated or 'none'}"
+            )
+        if self.pool and self.prior is None:
+            raise ValueError("only a parameter with a prior can be pooled")
+        return self
+
+
+class Likelihood(_Strict):
+    """Noise of the log loss: family, its scale sigma, and ν of a Student-t (prior on ν − 2)."""
+
+    family: Literal["student-t", "normal"] = "student-t"
+    sigma: ParameterModel
+    nu_minus_2: ParameterModel | None = None
+
+    @model_validator(mode="after")
+    def _nu_matches_family(self) -> Self:
+        if (self.family == "student-t") != (self.nu_minus_2 is not None):
+            raise ValueError("nu_minus_2 belongs to family = 'student-t', and only to it")
+        return self
+
+
+class ModelSpec(_Strict):
+    """A model as its file states it; priors and scales are names of populations, or written out.
+
+    Attributes
+    ----------
+    name, title, area : str
+        Shown by ``bayescale models``.
+    status : {"stable", "experimental"}
+        ``plan`` refuses an experimental model without a flag.
+    law : str
+        A name in :data:`bayescale.laws.LAWS`.
+    drift : {"none"}
+        How the local exponent may drift with scale; this version has the law only.
+    parameters : dict
+        One entry for each parameter of one of the law's coordinate sets.
+    """
+
+    name: str
+    title: str
+    area: str
+    status: Literal["stable", "experimental"] = "stable"
+    law: str
+    drift: Literal["none"] = "none"
+    notes: str = ""
+    likelihood: Likelihood
+    parameters: dict[str, ParameterModel]
+
+    @model_validator(mode="after")
+    def _parameters_fit_the_law(self) -> Self:
+        law, where = get_law(self.law, f"model {self.name!r}"), f"model {self.name!r}"
+        law.coordinates_for(self.parameters, where)
+        for name, entry in self.parameters.items():
+            target = entry.equals
+            if target is not None and (target == name or target not in law.parameters):
+                raise ValueError(
+                    f"parameters.{name}.equals = {target!r} is no parameter of the law"
+                )
+        return self
+
+    def get_law(self) -> Law:
+        """The law itself."""
+        return get_law(self.law)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON of the specification."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,294 @@
+"""A model file meets a table: every prior becomes numbers, every level a list of labels, once and before sampling.
+
+The result is stored in the fit and reused unchanged by forecasts, re-weighting and simulation, so that nothing about
+the priors depends on rows seen later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from bayescale.errors import DataError, ModelError, unknown
+from bayescale.laws import Law, Support
+from bayescale.runs import Runs, Task
+from bayescale.spec.model import LEVELS, Level, ModelSpec, ParameterModel
+from bayescale.spec.population import Population, Populations
+from bayescale.spec.prior import Prior
+from bayescale.spec.scale import (
+    corpus_class,
+    in_table_units,
+    moved_to_pivot,
+    tau_scale,
+    unit_scales,
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ResolvedParameter(_Strict):
+    """A parameter with its prior in numbers, in the unit of the table.
+
+    ``pool`` maps a level to the scale s of τ ~ HalfNormal(s); whether a level is at work is the model's ``active``.
+    """
+
+    support: Support
+    prior: str | None = None
+    fixed: float | None = None
+    equals: str | None = None
+    pool: dict[Level, float] = Field(default_factory=dict)
+    source: str = ""
+
+    def get_prior(self) -> Prior:
+        """The prior; only for parameters that have one."""
+        if self.prior is None:
+            raise ModelError("a fixed or tied parameter has no prior")
+        return Prior.parse(self.prior)
+
+
+class ResolvedModel(_Strict):
+    """Everything that building, sampling and forecasting need to know about a model on a table.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+        The model as its file states it.
+    pooled : bool
+        False if every architecture × task cell has its own, independent curve.
+    groups : dict
+        Labels of each of architecture, task and study, sorted.
+    active : tuple
+        Levels at which the table has more than one group, so that effects are sampled.
+    pivots : dict
+        Mean log of each input over the fitted runs.
+    parameters : dict
+        Law parameters, floor included, and ``sigma``.
+    nu_minus_2 : str or None
+        Prior of ν − 2 of a Student-t likelihood.
+    upper : dict
+        Random-guess level of each task (bounded laws), else empty.
+    loss_unit : str
+        Metric of the tasks.
+    excluded : tuple of str
+        Studies left out of the priors.
+    overridden : tuple of str
+        Parameters whose prior the caller stated.
+    """
+
+    spec: ModelSpec
+    pooled: bool
+    groups: dict[Literal["architecture", "task", "study"], tuple[str, ...]]
+    active: tuple[Level, ...]
+    pivots: dict[str, float]
+    parameters: dict[str, ResolvedParameter]
+    nu_minus_2: str | None
+    upper: dict[str, float]
+    loss_unit: str
+    excluded: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
+
+    def get_law(self) -> Law:
+        """The law."""
+        return self.spec.get_law()
+
+    def pooled_parameters(self, level: Level) -> list[str]:
+        """Names of the parameters that vary at a level, in the order of the posterior's coordinate."""
+        return [n for n, p in self.parameters.items() if level in p.pool]
+
+    def levels(self) -> list[Level]:
+        """Levels whose effects are sampled."""
+        return [lv for lv in LEVELS if lv in self.active and self.pooled_parameters(lv)]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the resolved model: data-scaled priors included."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def resolve(
+    spec: ModelSpec,
+    runs: Runs,
+    populations: Populations,
+    priors: Mapping[str, str] | None = None,
+    exclude: Iterable[str] = (),
+    pool: bool = True,
+) -> ResolvedModel:
+    """Turn a specification and a table into a :class:`ResolvedModel`.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        From :func:`bayescale.zoo.load_model`.
+    runs : Runs
+        The rows that will be fitted, and no others: pivots and data-scaled priors read them.
+    populations : Populations
+        From ``models/priors.toml``.
+    priors : mapping, optional
+        Parameter → distribution, overriding the file. Stating β or δ of a model written in (α, a) switches both to
+        (β, δ), the other at its own population.
+    exclude : iterable of str
+        Studies whose evidence must not enter the priors.
+    pool : bool
+        False for one independent curve per architecture × task.
+
+    Raises
+    ------
+    DataError, ModelError, UnknownNameError
+    """
+    law, excluded = spec.get_law(), tuple(sorted(set(exclude)))
+    populations = populations.without(excluded)
+    task = _common_task(runs)
+    corpus = corpus_class(task)
+    overridden = dict(priors or {})
+    stated = _override(spec, law, overridden)
+    law.coordinates_for([n for n in stated if n != "sigma"], f"model {spec.name!r}")
+    table = runs.table
+    pivots = _pivots(law, runs)
+    groups = {
+        level: tuple(sorted(table[level].astype(str).unique()))
+        for level in ("architecture", "task", "study")
+    }
+    active = _active_levels(runs, groups) if pool else []
+    support: dict[str, Support] = {n: p.support for n, p in law.parameters.items()}
+    support["sigma"] = "positive"
+    found = {
+        name: populations.find(entry.prior, corpus, f"model {spec.name!r}, {name}")
+        for name, entry in stated.items()
+        if entry.prior is not None
+    }
+    unit_scale = unit_scales(runs, task)
+    prior_of = {
+        name: in_table_units(name, population, support[name], unit_scale)
+        for name, population in found.items()
+    }
+    for name, population in found.items():
+        if population.reference:
+            prior_of[name] = moved_to_pivot(name, population, stated, prior_of, law, pivots)
+    parameters = {
+        name: ResolvedParameter(
+            support=support[name],
+            prior=str(prior_of[name]) if name in prior_of else None,
+            fixed=entry.fixed,
+            equals=entry.equals,
+            pool={
+                level: tau_scale(populations, text, f"model {spec.name!r}, {name}, {level}")
+                for level, text in entry.pool.items()
+            },
+            source=_source(entry, found.get(name), name in overridden),
+        )
+        for name, entry in stated.items()
+    }
+    nu = spec.likelihood.nu_minus_2
+    return ResolvedModel(
+        spec=spec,
+        pooled=pool,
+        groups=groups,
+        active=tuple(active),
+        pivots=pivots,
+        parameters=parameters,
+        nu_minus_2=None
+        if nu is None or nu.prior is None
+        else str(populations.find(nu.prior, corpus, f"model {spec.name!r}, nu").prior),
+        upper=_upper(law, runs),
+        loss_unit=task.metric,
+        excluded=excluded,
+        overridden=tuple(sorted(overridden)),
+    )
+
+
+def _source(entry: ParameterModel, population: Population | None, overridden: bool) -> str:
+    if overridden:
+        return "stated by the caller"
+    if population is None:
+        return "fixed" if entry.equals is None else f"equal to {entry.equals}"
+    return population.basis
+
+
+def _common_task(runs: Runs) -> Task:
+    kinds: dict[object, str] = {}
+    for name in runs.task_names:
+        kinds.setdefault(runs.tasks[name].kind, name)
+    if len(kinds) > 1:
+        pairs = ", ".join(f"{name!r} ({runs.tasks[name].metric})" for name in kinds.values())
+        raise DataError(
+            f"tasks of different kinds cannot be pooled: {pairs}; fit them apart "
+            "(runs.where(task=...)) or give bytes_per_token so that they can be converted"
+        )
+    return runs.tasks[runs.task_names[0]]
+
+
+def _override(
+    spec: ModelSpec, law: Law, overridden: Mapping[str, str]
+) -> dict[str, ParameterModel]:
+    stated = {**spec.parameters, "sigma": spec.likelihood.sigma}
+    known = [*law.parameters, "sigma"]
+    for name in overridden:
+        if name not in known:
+            raise unknown("parameter", name, known, f"prior override for model {spec.name!r}")
+    exponents = {"alpha", "a"} & stated.keys()
+    if exponents == {"alpha", "a"} and overridden.keys() & {"beta", "delta"}:
+        if overridden.keys() & {"alpha", "a"}:
+            raise ModelError("state priors on (alpha, a) or on (beta, delta), not on both")
+        stated |= {
+            "beta": ParameterModel(prior="beta", pool=stated["alpha"].pool),
+            "delta": ParameterModel(prior="delta", pool=stated["alpha"].pool),
+        }
+        del stated["alpha"], stated["a"]
+    for name, text in overridden.items():
+        if name not in stated:
+            raise unknown("parameter", name, stated, f"model {spec.name!r}")
+        pool = stated[name].pool
+        stated[name] = ParameterModel(prior=str(Prior.parse(text, f"prior of {name}")), pool=pool)
+    return stated
+
+
+def _pivots(law: Law, runs: Runs) -> dict[str, float]:
+    table = runs.table
+    for axis in law.inputs:
+        if axis not in table:
+            raise DataError(
+                f"law {law.name!r} needs a column {axis!r} in every row; the table has "
+                f"{', '.join(c for c in ('params', 'tokens', 'compute') if c in table)}"
+            )
+    return {axis: float(np.log(table[axis].to_numpy(float)).mean()) for axis in law.inputs}
+
+
+def _active_levels(runs: Runs, groups: Mapping[str, tuple[str, ...]]) -> list[Level]:
+    active: list[Level] = [
+        level for level in ("architecture", "task", "study") if len(groups[level]) > 1
+    ]
+    if {"architecture", "task"} <= set(active):
+        active.append("cell")
+    # A study level that merely renames the architectures (or tasks) cannot be told apart from them.
+    for level in ("architecture", "task"):
+        pairs = runs.table[[level, "study"]].drop_duplicates()
+        if "study" in active and len(pairs) == len(groups[level]) == len(groups["study"]):
+            active.remove("study")
+    return active
+
+
+def _upper(law: Law, runs: Runs) -> dict[str, float]:
+    if not law.link.bounded:
+        return {}
+    upper: dict[str, float] = {}
+    for name in runs.task_names:
+        guess = runs.tasks[name].upper
+        if guess is None:
+            raise DataError(
+                f"law {law.name!r} needs the random-guess level of task {name!r}: "
+                f"load_runs(..., task_info={{{name!r}: {{'upper': 0.75}}}})"
+            )
+        worst = float(runs.table.loc[runs.table["task"] == name, "loss"].max())
+        if worst >= guess:
+            raise DataError(
+                f"task {name!r}: a loss of {worst:g} is not below its random-guess level {guess:g}; "
+                "drop such rows (runs.where(...)) or correct upper"
+            )
+        upper[name] = guess
+    return upper

@@ -1,0 +1,91 @@
+"""Priors in the unit and at the scale of the table: nats to bits, shares of a loss level, reference to pivot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from bayescale.errors import ModelError
+from bayescale.laws import Law, Support
+from bayescale.runs import Runs, Task
+from bayescale.spec.model import ParameterModel
+from bayescale.spec.population import Population, Populations
+from bayescale.spec.prior import Prior
+
+NATS_PER = {"nats/token": 1.0, "bits/token": float(np.log(2.0))}
+PIVOT_DRAWS = 4096
+Corpus = Literal["web", "text", "other"]
+
+
+def corpus_class(task: Task) -> Corpus:
+    """Which populations of level and floor apply to a task: C4-like text, other text, or anything else."""
+    if task.metric not in NATS_PER:
+        return "other"
+    return "web" if task.corpus == "web" else "text"
+
+
+def unit_scales(runs: Runs, task: Task) -> dict[str, float]:
+    """Log of what one unit of each kind of population is in the unit of the table."""
+    by_task = runs.table.groupby("task")["loss"]
+    return {
+        "1": 0.0,
+        "nats/token": -float(np.log(NATS_PER.get(task.metric, 1.0))),
+        "lowest loss": float(np.log(by_task.min()).mean()),
+        "median loss": float(np.log(by_task.median()).mean()),
+    }
+
+
+def in_table_units(
+    name: str, population: Population, support: Support, unit_scale: Mapping[str, float]
+) -> Prior:
+    """State a population in the unit of the table; shares of a bounded error become logit-normal."""
+    log_scale = unit_scale[population.unit]
+    prior = population.prior
+    if population.unit == "1":
+        return prior
+    if support == "positive":
+        return prior.moved(log_scale)
+    # A share of a bounded error becomes a logit-normal with the same moments on the logit scale.
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    value = np.clip(prior.quantile(grid) * np.exp(log_scale), 1e-9, 1 - 1e-9)
+    logit = np.log(value) - np.log1p(-value)
+    return Prior.make("LogitNormal", mu=float(logit.mean()), sigma=float(logit.std()))
+
+
+def moved_to_pivot(
+    name: str,
+    population: Population,
+    stated: Mapping[str, ParameterModel],
+    prior_of: Mapping[str, Prior],
+    law: Law,
+    pivots: Mapping[str, float],
+) -> Prior:
+    """Move a level stated at a reference scale to the pivot of the data; uncertain exponents widen it."""
+    rng = np.random.default_rng(0)
+    theta = {n: p.sample(rng, PIVOT_DRAWS) for n, p in prior_of.items()}
+    for n, entry in stated.items():
+        if entry.fixed is not None:
+            theta[n] = np.full(PIVOT_DRAWS, entry.fixed)
+    theta = law.complete(theta)
+    for n, entry in stated.items():
+        if entry.equals is not None:
+            theta[n] = theta[entry.equals]
+    # log R at the pivot less log R at the reference, with the pivot itself as origin of the law.
+    away = {axis: np.log(population.reference[axis]) - pivots[axis] for axis in law.inputs}
+    unit_level = {**theta, "R0": np.ones(PIVOT_DRAWS)}
+    shift = -law.log_reducible(away, unit_level)
+    mu = prior_of[name]["mu"] + float(shift.mean())
+    sigma = float(np.hypot(prior_of[name]["sigma"], shift.std()))
+    return Prior.make("LogNormal", mu=mu, sigma=sigma)
+
+
+def tau_scale(populations: Populations, text: str, where: str) -> float:
+    """Scale s of τ ~ HalfNormal(s), from a name or a written-out distribution."""
+    prior = populations.find(text, "other", where).prior
+    if prior.family != "HalfNormal":
+        raise ModelError(
+            f"{where}: the scale of a group effect is HalfNormal(sigma=...), not {prior}"
+        )
+    return prior["sigma"]

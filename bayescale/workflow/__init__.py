@@ -1,0 +1,5 @@
+"""Where both branches meet: fitting, and everything that needs a sampler and a posterior together."""
+
+from bayescale.workflow.fitting import fit
+
+__all__ = ["fit"]

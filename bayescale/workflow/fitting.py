@@ -1,0 +1,150 @@
+"""`fit`: from a table and a model to a converged posterior, with progress and a second attempt before giving up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from bayescale.errors import ConvergenceError, ModelError
+from bayescale.posterior import Convergence, Fit, assess, diagnostics
+from bayescale.runs import Runs, load_runs
+from bayescale.spec import ModelSpec, ResolvedModel, resolve
+from bayescale.zoo import load_model, load_populations
+
+Report = Callable[[str, float], None]
+MAX_ATTEMPTS = 3
+
+
+def fit(
+    runs: Runs | str | Path,
+    model: str | Path | ModelSpec = "parameter-data",
+    *,
+    prior: Mapping[str, str] | None = None,
+    exclude: Iterable[str] = (),
+    pool: bool = True,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int = 0,
+    target_accept: float = 0.9,
+    progress: bool | Report = True,
+    allow_unconverged: bool = False,
+) -> Fit:
+    """Fit a scaling law.
+
+    Parameters
+    ----------
+    runs : Runs, str or Path
+        The table, or what :func:`bayescale.load_runs` takes.
+    model : str, Path or ModelSpec
+        A name from ``bayescale models``, a TOML file, or a specification.
+    prior : mapping, optional
+        Parameter → distribution, e.g. ``{"beta": "LogNormal(mu=-1.2, sigma=0.3)"}``.
+    exclude : iterable of str
+        Studies whose evidence must not enter the priors (with all that was computed from the same data).
+    pool : bool
+        False for one independent curve per architecture × task.
+    draws, tune, chains, cores, seed, target_accept
+        Of the sampler. A fit that misses the gate is sampled again, twice as long and with smaller steps, at most
+        three times in all.
+    progress : bool or callable
+        A bar on the terminal, none, or a callable taking (stage, fraction done).
+    allow_unconverged : bool
+        Return a fit that missed the gate, marked as such, instead of raising.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ConvergenceError
+        If the gate is still missed; the message says which parameter, and what to try.
+    """
+    if draws < 4 or tune < 1 or chains < 2:
+        raise ModelError(
+            f"draws = {draws}, tune = {tune}, chains = {chains}: at least 4, 1 and 2 are needed"
+        )
+    if not 0.0 < target_accept < 1.0:
+        raise ModelError(f"target_accept = {target_accept:g} (expected between 0 and 1)")
+    table = runs if isinstance(runs, Runs) else load_runs(runs)
+    resolved = resolve(load_model(model), table, load_populations(), prior, exclude, pool)
+    with _reporter(progress) as report:
+        tree, verdict = _sample(
+            resolved, table, report, draws, tune, chains, cores, seed, target_accept
+        )
+    if not (verdict.passed or allow_unconverged):
+        raise ConvergenceError(f"the fit {verdict}; {verdict.advice}")
+    return Fit(tree, resolved, verdict, table.hash, seed, _versions(), table.notes)
+
+
+def _reporter(progress: bool | Report) -> Any:
+    from bayescale.workflow.progress import Bar, Callback
+
+    return Callback(progress) if callable(progress) else Bar(shown=progress)
+
+
+def _sample(
+    resolved: ResolvedModel,
+    table: Runs,
+    report: Report,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None,
+    seed: int,
+    target_accept: float,
+) -> tuple[xr.DataTree, Convergence]:
+    report("loading the sampler", 0.0)
+    # Here and not at the top: PyMC takes seconds to import, and a wrong table or prior should fail at once.
+    from bayescale.build import build, canonical_rows
+    from bayescale.sample import compile_model, draw
+
+    report("compiling", 0.0)
+    compiled = compile_model(build(resolved, table))
+    for attempt in range(MAX_ATTEMPTS):
+        stage = "sampling" if attempt == 0 else f"sampling again (attempt {attempt + 1})"
+        tree = draw(
+            compiled,
+            draws=draws * 2**attempt,
+            tune=tune * 2**attempt,
+            chains=chains,
+            cores=cores,
+            seed=seed + attempt,
+            target_accept=1.0 - (1.0 - target_accept) / 2**attempt,
+            progress=_as_fraction(report, stage),
+        )
+        report("checking convergence", 1.0)
+        diagnosed = diagnostics(tree["posterior"].to_dataset())
+        verdict = assess(diagnosed, tree["sample_stats"].to_dataset())
+        if verdict.passed:
+            break
+    rows = canonical_rows(table)
+    constant = {
+        c: (
+            "run",
+            rows[c].astype(str).to_numpy(object)
+            if rows[c].dtype.kind not in "fi"
+            else rows[c].to_numpy(float),
+        )
+        for c in rows
+        if c != "loss"
+    }
+    tree["diagnostics"] = xr.DataTree(diagnosed)
+    tree["constant_data"] = xr.DataTree(xr.Dataset(constant))
+    tree["observed_data"] = xr.DataTree(xr.Dataset({"loss": ("run", rows["loss"].to_numpy(float))}))
+    return tree, verdict
+
+
+def _as_fraction(report: Report, stage: str) -> Callable[[int, int, int], None]:
+    return lambda done, total, _: report(stage, done / total)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("bayescale", "pymc", "pytensor", "nutpie", "numpy", "xarray")
+    return {name: version(name) for name in packages}

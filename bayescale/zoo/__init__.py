@@ -1,0 +1,11 @@
+"""The model zoo: finding, loading and copying the model files of ``models/``."""
+
+from bayescale.zoo.files import (
+    copy_model,
+    load_model,
+    load_populations,
+    model_names,
+    parse_model,
+)
+
+__all__ = ["copy_model", "load_model", "load_populations", "model_names", "parse_model"]

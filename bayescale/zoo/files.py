@@ -1,0 +1,151 @@
+"""Finding, loading and copying model files; TOML in, validated specifications out."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bayescale.errors import BayescaleError, ModelError, unknown
+from bayescale.spec import ModelSpec, Populations
+
+PRIORS_FILE = "priors.toml"
+
+
+def _folder() -> Traversable:
+    return resources.files("bayescale.models")
+
+
+def model_names() -> list[str]:
+    """Names of the shipped models, sorted."""
+    files = (f.name for f in _folder().iterdir())
+    return sorted(
+        f.removesuffix(".toml") for f in files if f.endswith(".toml") and f != PRIORS_FILE
+    )
+
+
+def load_model(model: str | Path | ModelSpec) -> ModelSpec:
+    """Load a model by name, from a path, or pass a specification through.
+
+    Parameters
+    ----------
+    model : str, Path or ModelSpec
+        A shipped name (``bayescale models``), or a TOML file (a string that ends in ``.toml`` or has a separator).
+
+    Raises
+    ------
+    UnknownNameError, ModelError
+        Unknown names come with the nearest one; an invalid file names its key and what was expected.
+    """
+    if isinstance(model, ModelSpec):
+        return model
+    text = os.fspath(model)
+    if isinstance(model, Path) or text.endswith(".toml") or os.sep in text:
+        path = Path(text)
+        if not path.is_file():
+            raise ModelError(f"no model file {text!r}")
+        return parse_model(_read(path, text), text)
+    if text not in model_names():
+        raise unknown("model", text, model_names())
+    return parse_model(_shipped(text), f"model {text!r}")
+
+
+def parse_model(content: dict[str, Any], where: str) -> ModelSpec:
+    """Validate the content of a model file, resolving one level of ``extends``."""
+    content = dict(content)
+    base_name = content.pop("extends", None)
+    if base_name is not None:
+        if base_name not in model_names():
+            raise unknown("model", str(base_name), model_names(), f"{where}, extends")
+        base = _shipped(base_name)
+        if "extends" in base:
+            raise ModelError(
+                f"{where}: extends = {base_name!r}, which itself extends another model"
+            )
+        parameters = {**base.get("parameters", {}), **content.get("parameters", {})}
+        content = {**base, **content, "parameters": parameters}
+    try:
+        return ModelSpec.model_validate(content)
+    except ValidationError as error:
+        raise ModelError(f"{where}: {_first_problems(error, content)}") from None
+
+
+def _first_problems(error: ValidationError, content: dict[str, Any]) -> str:
+    return "; ".join(_explain(dict(problem), content) for problem in error.errors()[:5])
+
+
+def _explain(problem: dict[str, Any], content: dict[str, Any]) -> str:
+    place = ".".join(str(p) for p in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"])
+        return str(unknown("key", str(problem["loc"][-1]), known, place))
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
+    from bayescale.spec import Likelihood, ParameterModel
+
+    schema: Any = ModelSpec
+    if loc[0] == "parameters" or (len(loc) == 3 and loc[0] == "likelihood"):
+        schema = ParameterModel
+    elif loc[0] == "likelihood" and len(loc) == 2:
+        schema = Likelihood
+    yield from schema.model_fields
+
+
+def _read(path: Path | Traversable, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{name}: not a TOML file: {error}") from None
+
+
+@cache
+def _shipped(name: str) -> dict[str, Any]:
+    return _read(_folder() / f"{name}.toml", f"model {name!r}")
+
+
+@cache
+def load_populations() -> Populations:
+    """The shipped prior populations, validated."""
+    try:
+        return Populations.model_validate(_read(_folder() / PRIORS_FILE, PRIORS_FILE))
+    except ValidationError as error:
+        raise ModelError(f"{PRIORS_FILE}: {_first_problems(error, {})}") from None
+
+
+def copy_model(name: str, target: str | Path | None = None) -> Path:
+    """Copy a shipped model file for editing.
+
+    Parameters
+    ----------
+    name : str
+        A shipped model.
+    target : path, optional
+        File to write; ``NAME.toml`` in the current folder by default. An existing file is never overwritten.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    if name not in model_names():
+        raise unknown("model", name, model_names())
+    path = Path(target) if target is not None else Path(f"{name}.toml")
+    text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ModelError(f"{path} exists already; name another file") from None
+    except OSError as error:
+        raise BayescaleError(f"cannot write {path}: {error.strerror}") from None
+    return path

@@ -1,0 +1,1 @@
+"""The model zoo: one TOML file a model, and the prior populations they name."""

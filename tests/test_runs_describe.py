@@ -1,0 +1,76 @@
+"""`describe`: what a design can identify, and the warning for each pitfall."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale.runs import load_runs
+
+N = np.array([1e8, 3e8, 1e9, 3e9, 1e10])
+WIDE = np.array([1e11, 2e9, 4e10, 1e10, 3e11])
+
+
+def table(params: object, tokens: object, loss: object = None) -> pd.DataFrame:
+    falls = np.linspace(4.0, 2.0, 5) if loss is None else loss
+    return pd.DataFrame({"params": params, "tokens": tokens, "loss": falls})
+
+
+@pytest.mark.parametrize(
+    ("frame", "warning"),
+    [
+        (table(N, 3e11), "D constant: delta, gamma and the data term stay at their priors"),
+        (table(1e9, WIDE), "N constant: beta, gamma and the parameter term stay at their priors"),
+        (table(1e9, 3e11), "N and D constant"),
+        (table(N, 20 * N), "D ∝ N: gamma and the share of the two terms stay at their priors"),
+        (table(N, 20 * N**0.5 * 1e5), "D ∝ N^0.50: beta and delta are seen only together"),
+        (table(N**0.2 * 1e7, WIDE), "N spans 0.40 decades, less than one"),
+        (table(N, WIDE**0.2 * 1e8), "D spans 0.44 decades, less than one"),
+        (table(N, WIDE, np.linspace(2.2, 2.0, 5)), "L_inf is barely identified"),
+        (table(N, WIDE).assign(flag=["odd", "", "", "", ""]), "1 flagged rows kept"),
+        (
+            table(N, WIDE).assign(
+                params_total=[1e8, 3e8, 2e9, 6e9, 2e10],
+                params_non_embedding=[8e7, 2e8, 1e9, 3e9, 1e10],
+            ),
+            "mixed parameter counts: N is params_total in 2 runs, params_non_embedding in 3",
+        ),
+    ],
+)
+def test_pitfalls(frame: pd.DataFrame, warning: str) -> None:
+    said = load_runs(frame).describe().warnings
+    assert any(warning in w for w in said), said
+
+
+def test_a_good_design_has_no_warning() -> None:
+    assert load_runs(table(N, WIDE)).describe().warnings == ()
+
+
+def test_numbers() -> None:
+    d = load_runs(table(N, WIDE)).describe()
+    assert d.design.decades["N"] == pytest.approx(2.0)
+    assert d.design.decades["D"] == pytest.approx(np.log10(150))
+    assert d.loss_ratio["loss"] == pytest.approx((4 - 1.5) / (2 - 1.5))
+    assert (d.rows, d.runs, d.by_architecture) == (5, 5, ())
+
+
+def test_architectures_alone_and_together() -> None:
+    runs = load_runs("pile-families")
+    d = runs.describe()
+    verdicts = {a.name: a.verdict for a in d.by_architecture}
+    assert verdicts["Pythia"].startswith("D constant")
+    assert verdicts["Cerebras-GPT"].startswith("D ∝ N")
+    assert verdicts["GPT-J"].startswith("one run")
+    assert not d.design.problem
+    assert runs.where(architecture="Pythia").describe().design.problem
+
+
+def test_text_and_data_agree() -> None:
+    d = load_runs("pile-families").describe()
+    text = str(d)
+    for piece in (*d.warnings, *d.notes, *d.flagged, d.hash[:12], "2.45 decades", d.citation):
+        assert piece in text
+    assert json.loads(json.dumps(d.to_dict()))["architectures"]["Pythia"] == 8

@@ -1,0 +1,255 @@
+"""Reading good tables: every format, header and convention that is understood."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from bayescale.errors import DataError, UnknownNameError
+from bayescale.runs import load_runs
+
+PLAIN = pd.DataFrame(
+    {
+        "run_id": ["a", "b", "c", "d"],
+        "architecture": ["x", "x", "y", "y"],
+        "params": [1e8, 1e9, 2e8, 2e9],
+        "tokens": [2e9, 2e10, 1e10, 1e11],
+        "loss": [3.1, 2.6, 2.8, 2.3],
+    }
+)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "parquet", "jsonl", "pandas", "polars", "lazy"])
+def test_every_format_reads_the_same(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"runs.{form}"
+    source: object = path
+    if form == "csv":
+        PLAIN.to_csv(path, index=False)
+    elif form == "tsv":
+        PLAIN.to_csv(path, index=False, sep="\t")
+    elif form == "parquet":
+        PLAIN.to_parquet(path)
+    elif form == "jsonl":
+        PLAIN.to_json(path, orient="records", lines=True)
+    else:
+        frame = pl.DataFrame(PLAIN.to_dict(orient="list"))
+        source = {"pandas": PLAIN, "polars": frame, "lazy": frame.lazy()}[form]
+    assert load_runs(source) == load_runs(PLAIN)  # type: ignore[arg-type]
+
+
+def test_canonical_columns_and_defaults() -> None:
+    runs = load_runs(PLAIN.drop(columns=["run_id", "architecture"]))
+    table = runs.table
+    assert table.columns[:4].tolist() == ["run_id", "architecture", "task", "study"]
+    assert table["run_id"].tolist() == ["row 0", "row 1", "row 2", "row 3"]
+    assert (runs.architectures, runs.task_names, runs.studies) == (
+        ("default",), ("loss",), ("default",),
+    )  # fmt: skip
+    assert runs.compute_source == "6ND"
+    assert table["compute"].tolist() == (6 * PLAIN["params"] * PLAIN["tokens"]).tolist()
+    assert "compute = 6ND" in runs.notes
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("N", "D", "loss"),
+        ("n_params", "n_tokens", "val_loss"),
+        ("Params", "TOKENS", "Loss"),
+        ("num_parameters", "training tokens", "eval_loss"),
+        ("Model Size", "D_tokens", "xent"),
+    ],
+)
+def test_aliases(headers: tuple[str, str, str]) -> None:
+    frame = PLAIN.rename(columns=dict(zip(["params", "tokens", "loss"], headers, strict=True)))
+    assert load_runs(frame) == load_runs(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("header", "scale"),
+    [("params (B)", 1e9), ("params [M]", 1e6), ("N (millions)", 1e6), ("params_b", 1e9)],
+)
+def test_units_in_headers(header: str, scale: float) -> None:
+    frame = PLAIN.assign(params=PLAIN["params"] / scale).rename(columns={"params": header})
+    runs = load_runs(frame)
+    assert runs == load_runs(PLAIN)
+    assert any(f"read in units of {scale:g}" in n for n in runs.notes)
+
+
+def test_suffixes_in_values() -> None:
+    frame = PLAIN.assign(params=["100M", "1B", "0.2B", "2e9"], tokens=["2B", "20B", "10B", ".1T"])
+    assert load_runs(frame) == load_runs(PLAIN)
+
+
+def test_columns_beat_aliases_and_carry_units() -> None:
+    frame = PLAIN.rename(columns={"params": "width"}).assign(N=1.0)
+    frame["width"] /= 1e6
+    runs = load_runs(frame, columns={"params": "width (M)"})
+    assert runs == load_runs(PLAIN)
+    assert "columns left out: 'N'" in runs.notes
+
+
+def test_two_candidates_for_one_column() -> None:
+    with pytest.raises(DataError, match=r"'N', 'n_params' could all be 'params'; choose one"):
+        load_runs(PLAIN.rename(columns={"params": "N"}).assign(n_params=1))
+    notes = load_runs(PLAIN.assign(n_params=1)).notes
+    assert "column 'params' is params; 'n_params' left out" in notes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"columns": {"parms": "params"}}, "unknown column 'parms'.*did you mean 'params'"),
+        ({"columns": {"params": "Params"}}, "unknown header 'Params'.*did you mean 'params'"),
+        ({"tasks": {"c4": "eval"}}, "unknown header 'eval'"),
+        ({"task_info": {"c4": {"metric": "nats/token"}}}, "unknown task 'c4'"),
+        ({"task_info": {"loss": {"metrik": "error"}}}, "unknown key 'metrik'.*did you mean"),
+        ({"task_info": {"loss": {"metric": "nat"}}}, "unknown metric 'nat'"),
+        ({"compute": "8ND"}, "unknown compute '8ND'"),
+        ({"param_count": "all"}, "unknown param_count 'all'"),
+    ],
+)
+def test_unknown_names_are_named(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        load_runs(PLAIN, **arguments)  # type: ignore[arg-type]
+
+
+def test_data_in_bytes() -> None:
+    frame = PLAIN.assign(tokens=PLAIN["tokens"] / 0.25 / 1e9).rename(
+        columns={"tokens": "data (GB)"}
+    )
+    with pytest.raises(
+        DataError, match=r"'data \(GB\)' gives data in bytes.*tokens_per_byte=0\.25"
+    ):
+        load_runs(frame)
+    assert load_runs(frame, tokens_per_byte=0.25) == load_runs(PLAIN)
+
+
+def test_wide_table_melts(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "wide.csv",
+        "run,N,D,eval/c4/loss,eval/pile/loss\na,1e8,2e9,3.1,2.9\nb,1e9,2e10,2.6,\n",
+    )
+    runs = load_runs(path, tasks={"c4": "eval/c4/loss", "pile": "eval/pile/loss"})
+    assert runs.table[["run_id", "task", "loss"]].to_numpy().tolist() == [
+        ["a", "c4", 3.1], ["b", "c4", 2.6], ["a", "pile", 2.9],
+    ]  # fmt: skip
+    assert "task 'pile': 1 of 2 rows have no value and are left out" in runs.notes
+
+
+def test_missing_loss_gives_the_call_to_type(tmp_path: Path) -> None:
+    path = write(tmp_path / "wide.csv", "run,N,D,eval/c4/loss,pile_ppl\na,1e8,2e9,3.1,20\n")
+    with pytest.raises(DataError) as caught:
+        load_runs(path)
+    call = f"load_runs({str(path)!r}, tasks={{'c4': 'eval/c4/loss', 'pile': 'pile_ppl'}})"
+    assert str(caught.value).endswith(f"type: {call}")
+    assert len(load_runs(path, tasks={"c4": "eval/c4/loss", "pile": "pile_ppl"})) == 2
+    with pytest.raises(DataError, match=r"type: load_runs\(frame, tasks=\{'c4': 'loss_c4'\}\)"):
+        load_runs(PLAIN.rename(columns={"loss": "loss_c4"}))
+
+
+def test_tasks_of_a_long_table_are_refused() -> None:
+    with pytest.raises(DataError, match="already names the task of a row"):
+        load_runs(PLAIN.assign(task="t", other=1.0), tasks={"o": "other"})
+
+
+def test_compute_reported_or_derived() -> None:
+    reported = PLAIN.assign(compute=[2e18, 2e20, 2e19, 2e21])
+    runs = load_runs(reported)
+    assert runs.compute_source == "reported"
+    assert any(n.startswith("x: reported compute is 1.67 × 6ND (2 rows)") for n in runs.notes)
+    again = load_runs(reported, compute="6ND")
+    assert again.compute_source == "6ND"
+    assert again == load_runs(PLAIN)
+    with pytest.raises(DataError, match="compute='reported' but there is no compute column"):
+        load_runs(PLAIN, compute="reported")
+    with pytest.raises(DataError, match="'6ND' needs params and tokens"):
+        load_runs(reported.drop(columns="tokens"), compute="6ND")
+
+
+def test_blank_compute_names_the_remedy() -> None:
+    frame = PLAIN.assign(compute=[2e18, np.nan, 2e19, 2e21])
+    with pytest.raises(DataError, match="compute='6ND' does without"):
+        load_runs(frame)
+    assert load_runs(frame, compute="6ND") == load_runs(PLAIN)
+
+
+def test_tokens_from_compute() -> None:
+    frame = PLAIN.assign(compute=6 * PLAIN["params"] * PLAIN["tokens"]).drop(columns="tokens")
+    runs = load_runs(frame)
+    np.testing.assert_allclose(runs.table["tokens"], PLAIN["tokens"], rtol=1e-12)
+    assert "tokens = compute / 6N" in runs.notes
+    assert load_runs(frame.drop(columns="params")).compute_source == "reported"
+
+
+@pytest.mark.parametrize("header", ["GMACs", "gflops", "forward_flops", "MACs (G)"])
+def test_forward_cost_is_never_compute(header: str) -> None:
+    runs = load_runs(PLAIN.assign(**{header: 4.0}))
+    assert "forward_flops" in runs.table.columns
+    assert runs.compute_source == "6ND"
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-11])
+def test_forward_cost_under_the_name_flops(scale: float) -> None:
+    frame = PLAIN.drop(columns="tokens").assign(flops=1.2 * PLAIN["params"] * scale * 1e10)
+    with pytest.raises(DataError, match=r"columns=\{'forward_flops'"):
+        load_runs(frame)
+
+
+def test_which_parameter_count() -> None:
+    counts = PLAIN.drop(columns="params").assign(
+        params_total=PLAIN["params"], params_non_embedding=[7e7, 8e8, np.nan, 1.9e9]
+    )
+    total = load_runs(counts)
+    assert (total.param_count, len(total)) == ("total", 4)
+    other = load_runs(counts, param_count="non-embedding")
+    assert (other.param_count, len(other)) == ("non-embedding", 3)
+    assert "1 rows have no non-embedding count and are left out: c" in other.notes
+    with pytest.raises(DataError, match=r"counts in the table: total, non-embedding"):
+        load_runs(counts, param_count="active")
+    assert load_runs(PLAIN).param_count is None
+    assert any("which count N is" in n for n in load_runs(PLAIN).notes)
+    assert load_runs(PLAIN, param_count="active").param_count == "active"
+
+
+def test_the_last_step_of_a_run_is_used() -> None:
+    frame = PLAIN.assign(run_id=["a", "a", "b", "b"], step=[0, 100, 200, 50])
+    frame = frame.assign(architecture="x", tokens=[0, 2e10, 1e10, 1e9])
+    runs = load_runs(frame)
+    assert runs.table[["run_id", "step"]].to_numpy().tolist() == [["a", 100], ["b", 200]]
+    assert "4 rows are checkpoints of 2 runs: the last step of each is used" in runs.notes
+
+
+def test_labels_that_recur_become_unique() -> None:
+    frame = PLAIN.assign(run_id=["S", "L", "S", "L"])
+    runs = load_runs(frame)
+    assert runs.table["run_id"].tolist() == ["x/S", "x/L", "y/S", "y/L"]
+    seeded = load_runs(frame.assign(architecture="x", run_id="S", seed=range(4)))
+    assert seeded.table["run_id"].tolist() == ["S/0", "S/1", "S/2", "S/3"]
+
+
+def test_flagged_rows_are_kept_and_named() -> None:
+    runs = load_runs(PLAIN.assign(flag=["", "odd", "False", None]))
+    assert len(runs) == 4
+    assert "1 flagged rows kept, not dropped: b" in runs.notes
+    assert len(runs.where(unflagged=True)) == 3
+
+
+def test_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + PLAIN.to_csv(index=False).encode())
+    assert load_runs(path) == load_runs(PLAIN)
+
+
+def test_optional_numbers_may_be_missing() -> None:
+    runs = load_runs(PLAIN.assign(loss_se=[0.01, np.nan, 0.01, 0.02], unique_tokens=[1e9] * 4))
+    assert runs.table["loss_se"].isna().sum() == 1
