@@ -12,9 +12,10 @@ import pytensor.tensor as pt
 
 from bayescale.build.namespace import pytensor_namespace as xp
 from bayescale.build.population import populations, variable
+from bayescale.errors import unknown
 from bayescale.laws import Array, from_link, to_link
 from bayescale.runs import Runs
-from bayescale.spec import Level, Prior, ResolvedModel, coords, effect_dims, sums_to_zero
+from bayescale.spec import Level, Prior, ResolvedModel, coords, effect_dims
 
 _ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss")
 
@@ -49,7 +50,10 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
     index: dict[str, np.ndarray] = {}
     for level, labels in model.groups.items():
         position = {label: i for i, label in enumerate(labels)}
-        index[level] = np.array([position[str(label)] for label in table[level]], dtype="int64")
+        for label in table[level].astype(str).unique():
+            if label not in position:
+                raise unknown(level, label, labels, "the resolved model")
+        index[level] = table[level].astype(str).map(position).to_numpy("int64")
     loss = table["loss"].to_numpy(float)
     se = table["loss_se"].to_numpy(float) if "loss_se" in table else np.zeros(len(table))
     return Observations(
@@ -123,9 +127,8 @@ def _effects(model: ResolvedModel, level: Level) -> Array:
     names, dims = model.pooled_parameters(level), effect_dims(level)
     scale = np.array([model.parameters[n].pool[level] for n in names])
     tau = pm.HalfNormal(f"tau_{level}", sigma=scale, dims=dims[0])
-    # Zero-sum effects leave the population value at the mean of the groups: shorter trees, larger ESS.
-    distribution = pm.ZeroSumNormal if sums_to_zero(level) else pm.Normal
-    z = distribution(f"z_{level}", dims=dims)
+    # Not zero-sum: on six families the smallest ESS is the same, and a new group is then simply one more draw.
+    z = pm.Normal(f"z_{level}", dims=dims)
     return pm.Deterministic(
         f"effect_{level}", tau.reshape((-1, *[1] * (len(dims) - 1))) * z, dims=dims
     )

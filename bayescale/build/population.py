@@ -23,6 +23,10 @@ _EXPONENTS = ("alpha", "beta", "delta")
 
 def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
     """A random variable with a prior of :mod:`bayescale.spec`."""
+    if prior.family == "LogitNormal":
+        # PyMC gives this one no transform of its own; without it the sampler would leave (0, 1).
+        move = pm.distributions.transforms.logodds
+        return pm.LogitNormal(name, **dict(prior.values), dims=dims, default_transform=move)
     return getattr(pm, prior.family)(name, **dict(prior.values), dims=dims)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import xarray as xr
 
 from bayescale.errors import PlanError
 from bayescale.laws import Law, joint_frontier, numpy_namespace
@@ -13,6 +14,10 @@ from bayescale.posterior import Fit, Group, Side
 
 CANDIDATES = 241
 EDGE_SHARE = 0.01
+PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
+VALLEY_BUDGETS = (0.01, 0.1, 1.0)  # shares of the budget whose valleys a plan keeps
+VALLEY_DECADES = 1.25  # of N, to each side of the median optimum
+VALLEY_SIZES, PATH_STEPS = 41, 33
 
 
 @dataclass(frozen=True)
@@ -91,3 +96,62 @@ class IsoFlop:
         low, high = max(low, 0.0), min(high, self.log_total)
         outside = float(np.mean((best <= low) | (best >= high)))
         return np.linspace(low, high, CANDIDATES), outside
+
+    def frontier(self, fitted_compute: tuple[float, float]) -> xr.Dataset:
+        """Valleys at the budget and below it, and the frontier from the fitted runs to beyond the budget.
+
+        Parameters
+        ----------
+        fitted_compute : tuple of float
+            Smallest and largest 6·N·D of the fitted runs.
+
+        Returns
+        -------
+        Dataset
+            Quantiles over draws, dim ``prob``. Along ``budget``: ``valley_compute``, ``valley_params`` (budget, size),
+            ``valley_loss`` (budget, size, prob), and N*, L* as ``best_params, best_loss`` (budget, prob). Along
+            ``step``: ``compute``, and N*, D*, L* as ``params, tokens, loss`` (step, prob). ``fitted_compute`` (edge).
+            Rounded to six figures, since a plan is kept as text.
+        """
+        budgets = np.exp(self.log_compute) * np.array(VALLEY_BUDGETS)
+        low, high = min(fitted_compute[0], budgets[0]), max(fitted_compute[1], budgets[-1])
+        steps = np.geomspace(low, high * 10.0**0.5, PATH_STEPS)
+        at_budget = [self._at(c)._optimum_quantiles() for c in budgets]
+        at_step = [self._at(c)._optimum_quantiles() for c in steps]
+        sizes = np.linspace(-VALLEY_DECADES, VALLEY_DECADES, VALLEY_SIZES)
+        params = np.array([q["params"][2] for q in at_budget])[:, None] * 10.0**sizes
+        loss = []
+        for compute, valley in zip(budgets, params, strict=True):
+            one = self._at(compute)
+            loss.append(_quantiles(one.loss(one.log_reducible(np.log(valley)))).T)
+        values = {
+            "valley_compute": ("budget", budgets),
+            "valley_params": (("budget", "size"), params),
+            "valley_loss": (("budget", "size", "prob"), loss),
+            "best_params": (("budget", "prob"), [q["params"] for q in at_budget]),
+            "best_loss": (("budget", "prob"), [q["loss"] for q in at_budget]),
+            "compute": ("step", steps),
+            **{k: (("step", "prob"), [q[k] for q in at_step]) for k in at_step[0]},
+            "fitted_compute": ("edge", fitted_compute),
+        }
+        rounded = {k: (dims, _six_figures(np.array(v))) for k, (dims, v) in values.items()}
+        return xr.Dataset(rounded, coords={"prob": list(PROBS)})
+
+    def _at(self, compute: float) -> IsoFlop:
+        return replace(self, log_compute=float(np.log(compute)))
+
+    def _optimum_quantiles(self) -> dict[str, np.ndarray]:
+        log_params, log_r = self.optimum()
+        return {
+            "params": _quantiles(np.exp(log_params)),
+            "tokens": _quantiles(np.exp(self.log_total - log_params)),
+            "loss": _quantiles(self.loss(log_r)),
+        }
+
+
+def _quantiles(draws: np.ndarray) -> np.ndarray:
+    return np.quantile(draws, PROBS, axis=0)
+
+
+def _six_figures(values: np.ndarray) -> np.ndarray:
+    return np.array([float(f"{v:.6g}") for v in values.ravel()]).reshape(values.shape)

@@ -56,6 +56,9 @@ class Plan:
     table : Dataset
         Dim ``action``: ``params, tokens, loss`` (mean), ``risk_<name>``, ``regret`` (mean wasted share), ``p_regret``
         (P(wasted share ≤ 5 %)) and ``p_hit``.
+    frontier : Dataset
+        Loss along N at this budget and lower ones, and N*, D*, L* against compute, as quantiles over draws; see
+        :meth:`bayescale.decide.IsoFlop.frontier`.
     optimum : dict
         Quantiles over draws of N*, D*, D*/N*, frontier loss, headroom over L∞, and L∞.
     recommendations : tuple of Recommendation
@@ -72,6 +75,7 @@ class Plan:
 
     problem: dict[str, Any]
     table: xr.Dataset
+    frontier: xr.Dataset
     optimum: dict[str, dict[str, float]]
     recommendations: tuple[Recommendation, ...]
     regret_set: dict[str, float] | None
@@ -93,6 +97,10 @@ class Plan:
             "caveats": list(self.caveats),
             "provenance": self.provenance,
             "table": columns,
+            "frontier": {
+                str(k): {"dims": list(v.dims), "values": v.to_numpy().tolist()}
+                for k, v in self.frontier.variables.items()
+            },
         }
 
     def save(self, path: str | Path) -> Path:

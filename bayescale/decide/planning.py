@@ -15,7 +15,14 @@ from bayescale.decide.plan import Plan, Recommendation
 from bayescale.decide.risk import Expectation, Risk
 from bayescale.errors import PlanError
 from bayescale.posterior import Fit, Group, New
-from bayescale.predict import EXACT_LAW, complete, distance, in_words, locate
+from bayescale.predict import (
+    EXACT_LAW,
+    FLOP_PER_PARAM_TOKEN,
+    complete,
+    distance,
+    in_words,
+    locate,
+)
 
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
@@ -108,11 +115,12 @@ def plan(
             **{side: _label(group) for side, group in where.items()},
         },
         table=table,
+        frontier=iso.frontier(_fitted_compute(fit)),
         optimum=optimum,
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
-        caveats=tuple(_caveats(fit, budget, table, outside)),
+        caveats=tuple(_caveats(fit, budget, table, recommendations, outside)),
         provenance={
             "model": spec.name,
             "model_hash": fit.model.hash,
@@ -121,6 +129,12 @@ def plan(
             "versions": fit.versions,
         },
     )
+
+
+def _fitted_compute(fit: Fit) -> tuple[float, float]:
+    """Smallest and largest 6·N·D of the fitted runs: compute as the law sees it."""
+    compute = FLOP_PER_PARAM_TOKEN * fit.runs["params"] * fit.runs["tokens"]
+    return float(compute.min()), float(compute.max())
 
 
 def _as_list(risk: Risk | Sequence[Risk] | None) -> list[Risk]:
@@ -193,9 +207,18 @@ def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
     }
 
 
-def _caveats(fit: Fit, budget: Budget, table: xr.Dataset, outside: float) -> list[str]:
-    middle = {k: float(table[k].sel(action=len(table.action) // 2)) for k in ("params", "tokens")}
-    points = complete(locate(middle, None))
+def _caveats(
+    fit: Fit,
+    budget: Budget,
+    table: xr.Dataset,
+    recommendations: Sequence[Recommendation],
+    outside: float,
+) -> list[str]:
+    chosen = {
+        "params": [r.params for r in recommendations],
+        "tokens": [r.tokens for r in recommendations],
+    }
+    points = complete(locate(chosen, None))
     said = [
         in_words(distance(fit, points)),
         EXACT_LAW,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
+from bayescale.errors import PlanError
 from bayescale.laws.law import Law
 from bayescale.laws.namespace import Array
 
@@ -74,7 +75,9 @@ class Frontier:
         return -np.expm1(-self.log_excess(x) / self.alpha)
 
     def valley_width(self, share: float = 0.05) -> np.ndarray:
-        """Ratio of the largest to the smallest N whose wasted share of the budget is at most ``share``."""
+        """Ratio of the largest to the smallest N whose wasted share of the budget is at most ``share``, in (0, 1)."""
+        if not 0.0 < share < 1.0:  # a whole budget is wasted nowhere: the search would not end
+            raise PlanError(f"valley share = {share:g} (expected between 0 and 1)")
         four = np.broadcast_arrays(self.beta, self.delta, self.gamma, self.alpha)
         widths = [
             _valley(float(b), float(d), float(g), float(al), share)

@@ -1,0 +1,17 @@
+"""Figures for papers: numbers first (testable as data), then drawings that only draw them; never imports PyMC."""
+
+from bayescale.plots.fan import curve
+from bayescale.plots.files import save
+from bayescale.plots.forest import posterior
+from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
+from bayescale.plots.valleys import frontier
+
+__all__ = [
+    "curve",
+    "curve_numbers",
+    "frontier",
+    "frontier_numbers",
+    "posterior",
+    "posterior_numbers",
+    "save",
+]

@@ -2,7 +2,14 @@
 
 from bayescale.posterior.convergence import Convergence, assess, diagnostics
 from bayescale.posterior.fit import Fit
-from bayescale.posterior.groups import Group, New, Side, group_parameters, population_parameters
+from bayescale.posterior.groups import (
+    Group,
+    New,
+    Side,
+    group_parameters,
+    keyed_generator,
+    population_parameters,
+)
 from bayescale.posterior.store import load_fit, save
 from bayescale.posterior.summary import Summary, summarise
 
@@ -16,6 +23,7 @@ __all__ = [
     "assess",
     "diagnostics",
     "group_parameters",
+    "keyed_generator",
     "load_fit",
     "population_parameters",
     "save",

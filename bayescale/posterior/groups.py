@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
 from bayescale.laws import from_link, numpy_namespace, to_link
-from bayescale.spec import Level, ResolvedModel, sums_to_zero
+from bayescale.spec import Level, ResolvedModel
 
 Side = Literal["architecture", "task", "study"]
 
@@ -71,9 +71,10 @@ def group_parameters(
     if not model.pooled:
         own = _own_curve(posterior, where)
     theta: dict[str, xr.DataArray] = {}
+    like = own[next(n for n, p in model.parameters.items() if p.prior is not None)]
     for name, parameter in model.parameters.items():
         if parameter.fixed is not None:
-            theta[name] = xr.zeros_like(next(iter(theta.values()))) + parameter.fixed
+            theta[name] = xr.zeros_like(like) + parameter.fixed
         elif parameter.prior is not None:
             theta[name] = own[name]
             effects = [_effect(posterior, model, lv, name, where, seed) for lv in parameter.pool]
@@ -133,7 +134,7 @@ def _effect(
         chosen[f"parameter_{level}"] = name
         return posterior[f"effect_{level}"].sel(chosen, drop=True)
     like = posterior[name]
-    rng = _keyed_generator(seed, level, name, labels)
+    rng = keyed_generator(seed, f"{level}|{name}", labels)
     if active:
         tau = posterior[f"tau_{level}"].sel({f"parameter_{level}": name}, drop=True)
     else:
@@ -142,18 +143,16 @@ def _effect(
             xr.zeros_like(like)
             + np.abs(rng.standard_normal(like.shape)) * (model.parameters[name].pool[level])
         )
-    # Where effects sum to zero (or there was one group) the population value is the mean of the groups.
-    groups = [len(model.groups[side]) for side in sides]
-    widen = np.sqrt(1.0 + 1.0 / groups[0]) if sums_to_zero(level) else 1.0
+    # Where a level had one group, the population value is that group's: a new one differs by two effects.
+    widen = 1.0 if active or level == "cell" else np.sqrt(2.0)
     return tau * widen * xr.zeros_like(like).copy(data=rng.standard_normal(like.shape))
 
 
-def _keyed_generator(
-    seed: int, level: Level, name: str, labels: list[Group]
-) -> np.random.Generator:
+def keyed_generator(seed: int, purpose: str, labels: Sequence[Group]) -> np.random.Generator:
+    """A generator that depends on a seed, a purpose and group labels alone, not on what was drawn before."""
     spelled = "|".join(
         ("new:" if isinstance(g, New) else "old:") + (g.label if isinstance(g, New) else g)
         for g in labels
     )
-    digest = hashlib.sha256(f"{level}|{name}|{spelled}".encode()).digest()
+    digest = hashlib.sha256(f"{purpose}|{spelled}".encode()).digest()
     return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def load_fit(path: str | Path) -> Fit:
     header = tree.attrs
     if header.get("format") != FORMAT:
         raise FitFileError(f"{source} is a NetCDF file, but not a fit that bayescale wrote")
-    version = int(header["schema_version"])
+    version = _field(source, header, "schema_version", int)
     if version > SCHEMA_VERSION:
         raise FitFileError(
             f"{source} has schema {version}, newer than {SCHEMA_VERSION} which this version reads; "
@@ -99,19 +100,29 @@ def load_fit(path: str | Path) -> Fit:
     missing = [g for g in _GROUPS if g not in tree.children]
     if missing:
         raise FitFileError(f"{source} lacks the groups {', '.join(missing)}: it is incomplete")
-    try:
-        model = ResolvedModel.model_validate_json(header["model"])
-    except ValidationError as error:
-        raise FitFileError(f"{source}: its model cannot be read: {_first_line(error)}") from None
     return Fit(
         tree=tree,
-        model=model,
-        convergence=Convergence(**json.loads(header["convergence"])),
-        data_hash=str(header["data_hash"]),
-        seed=int(header["seed"]),
-        versions=json.loads(header["versions"]),
-        notes=tuple(json.loads(header["notes"])),
+        model=_field(source, header, "model", ResolvedModel.model_validate_json),
+        convergence=_field(
+            source, header, "convergence", lambda text: Convergence(**json.loads(text))
+        ),
+        data_hash=_field(source, header, "data_hash", str),
+        seed=_field(source, header, "seed", int),
+        versions=_field(source, header, "versions", json.loads),
+        notes=_field(source, header, "notes", lambda text: tuple(json.loads(text))),
     )
+
+
+def _field[T](source: Path, header: Mapping[Any, Any], name: str, read: Callable[[Any], T]) -> T:
+    """Read one entry of the header, or say which one is missing or spoilt."""
+    if name not in header:
+        raise FitFileError(f"{source}: its header lacks {name!r}")
+    try:
+        return read(header[name])
+    except (ValidationError, ValueError, TypeError, KeyError) as error:
+        raise FitFileError(
+            f"{source}: {name!r} in its header cannot be read ({_first_line(error)})"
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

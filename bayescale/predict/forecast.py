@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
 from bayescale.laws import joint_frontier, numpy_namespace
-from bayescale.posterior import Fit, Group, New
+from bayescale.posterior import Fit, Group, New, Side, keyed_generator
 from bayescale.predict.distance import distance, in_words
 from bayescale.predict.points import Values, complete, locate
 
@@ -158,7 +158,7 @@ def _as_groups(architecture: Group | Sequence[Group] | None) -> Sequence[Group |
 def _loss(
     fit: Fit,
     points: dict[str, xr.DataArray],
-    where: dict[Literal["architecture", "task", "study"], Group],
+    where: dict[Side, Group],
     kind: Kind,
     on_frontier: bool,
 ) -> xr.DataArray:
@@ -175,12 +175,17 @@ def _loss(
             "a new task of a bounded law has no random-guess level; name a fitted task"
         )
     loss = law.link.loss(numpy_namespace, log_r, theta[law.floor.name], upper)
-    return loss * np.exp(_noise(fit, theta, loss)) if kind == "run" else loss
+    return loss * np.exp(_noise(fit, where, theta, loss)) if kind == "run" else loss
 
 
-def _noise(fit: Fit, theta: dict[str, xr.DataArray], loss: xr.DataArray) -> xr.DataArray:
-    """Noise of the log loss, one value a run; the same seed gives the same runs."""
-    rng = np.random.default_rng([fit.seed, 0x6E6F6973])
+def _noise(
+    fit: Fit,
+    where: dict[Side, Group],
+    theta: dict[str, xr.DataArray],
+    loss: xr.DataArray,
+) -> xr.DataArray:
+    """Noise of the log loss, one value a run; the same seed and groups give the same runs, other groups others."""
+    rng = keyed_generator(fit.seed, "noise", list(where.values()))
     if "nu" in theta:
         # A Student-t is a Normal over the root of a scaled chi-square, one of each a run.
         nu = theta["nu"].broadcast_like(loss).transpose(*loss.dims)

@@ -31,9 +31,7 @@ def grid(**axes: Values) -> xr.Dataset:
     for name in axes:
         if name not in AXES:
             raise ForecastError(f"grid takes {', '.join(AXES)}, not {name!r}")
-    return xr.Dataset(
-        coords={name: np.atleast_1d(np.asarray(v, float)) for name, v in axes.items()}
-    )
+    return xr.Dataset(coords={name: _numbers(name, v) for name, v in axes.items()})
 
 
 def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[str, xr.DataArray]:
@@ -48,10 +46,12 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
     if at is not None:
         if stated:
             raise ForecastError("give points or at=grid(...), not both")
+        if not isinstance(at, xr.Dataset):
+            raise ForecastError(f"at is a {type(at).__name__} (expected grid(...))")
         return _checked({str(k): at[k] for k in at.variables if k in AXES})
     if not stated:
         raise ForecastError("say where to forecast: params=, tokens=, compute=, or at=grid(...)")
-    plain = {k: np.atleast_1d(np.asarray(v, float)) for k, v in stated.items() if not _labelled(v)}
+    plain = {k: _numbers(k, v) for k, v in stated.items() if not _labelled(v)}
     lengths = {k: v.size for k, v in plain.items()}
     if len(set(lengths.values()) - {1}) > 1:
         said = ", ".join(f"{k} has {n}" for k, n in lengths.items())
@@ -61,6 +61,19 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
     size = max(lengths.values(), default=1)
     located = {k: xr.DataArray(np.broadcast_to(v, size), dims="point") for k, v in plain.items()}
     return _checked(located | {k: v for k, v in stated.items() if _labelled(v)})
+
+
+def _numbers(name: str, values: Values) -> np.ndarray:
+    try:
+        array = np.atleast_1d(np.asarray(values, float))
+    except (TypeError, ValueError):
+        raise ForecastError(f"{name} = {values!r} (expected numbers)") from None
+    if array.ndim > 1 or array.size == 0:
+        raise ForecastError(
+            f"{name} has shape {array.shape} (expected one number or a list of them; "
+            "more dimensions as a DataArray)"
+        )
+    return array
 
 
 def _labelled(value: object) -> bool:

@@ -1,6 +1,6 @@
 """Model specifications: priors as values, populations with their studies, and their resolution on a table."""
 
-from bayescale.spec.draws import coords, effect_dims, prior_draws, sums_to_zero
+from bayescale.spec.draws import GROUP_DIMS, coords, effect_dims, prior_draws
 from bayescale.spec.model import LEVELS, Level, Likelihood, ModelSpec, ParameterModel
 from bayescale.spec.population import Population, Populations, Study
 from bayescale.spec.prior import FAMILIES, Prior
@@ -9,6 +9,7 @@ from bayescale.spec.scale import corpus_class
 
 __all__ = [
     "FAMILIES",
+    "GROUP_DIMS",
     "LEVELS",
     "Level",
     "Likelihood",
@@ -25,5 +26,4 @@ __all__ = [
     "effect_dims",
     "prior_draws",
     "resolve",
-    "sums_to_zero",
 ]

@@ -22,11 +22,6 @@ def effect_dims(level: Level) -> tuple[str, ...]:
     return (f"parameter_{level}", *GROUP_DIMS[level])
 
 
-def sums_to_zero(level: Level) -> bool:
-    """Whether the effects of a level sum to zero over its groups; cells, few and nested, do not."""
-    return level != "cell"
-
-
 def coords(model: ResolvedModel) -> dict[str, list[str]]:
     """Coordinates of every labelled dimension of the posterior."""
     out: dict[str, list[str]] = {str(name): list(labels) for name, labels in model.groups.items()}
@@ -66,8 +61,6 @@ def prior_draws(model: ResolvedModel, draws: int, seed: int = 0) -> xr.Dataset:
         tau = np.abs(rng.standard_normal((1, draws, len(names)))) * scale
         data[f"tau_{level}"] = (("chain", "draw", dims[0]), tau)
         z = rng.standard_normal((1, draws, *(sizes[d] for d in dims)))
-        if sums_to_zero(level):
-            z = z - z.mean(axis=-1, keepdims=True)
         effect = tau.reshape(tau.shape + (1,) * (len(dims) - 1)) * z
         data[f"effect_{level}"] = (("chain", "draw", *dims), effect)
     if model.nu_minus_2 is not None:

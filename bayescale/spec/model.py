@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bayescale.laws import Law, get_law
+from bayescale.laws import Law, Support, get_law
 
 Level = Literal["architecture", "task", "cell", "study"]
 LEVELS: tuple[Level, ...] = ("architecture", "task", "cell", "study")
@@ -15,6 +16,14 @@ LEVELS: tuple[Level, ...] = ("architecture", "task", "cell", "study")
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _check_fixed(name: str, value: float | None, support: Support, floor: bool) -> None:
+    if value is None or (floor and value == 0.0):
+        return
+    if not 0.0 < value < (1.0 if support == "unit" else math.inf):
+        expected = "between 0 and 1" if support == "unit" else "a positive number"
+        raise ValueError(f"{name} is fixed at {value:g} (expected {expected})")
 
 
 class ParameterModel(_Strict):
@@ -48,6 +57,11 @@ class Likelihood(_Strict):
     def _nu_matches_family(self) -> Self:
         if (self.family == "student-t") != (self.nu_minus_2 is not None):
             raise ValueError("nu_minus_2 belongs to family = 'student-t', and only to it")
+        if self.nu_minus_2 is not None and (self.nu_minus_2.prior is None or self.nu_minus_2.pool):
+            raise ValueError("nu_minus_2 takes a prior and no pooling")
+        if self.sigma.equals is not None:
+            raise ValueError("sigma cannot be tied to another parameter")
+        _check_fixed("sigma", self.sigma.fixed, "positive", floor=False)
         return self
 
 
@@ -88,6 +102,14 @@ class ModelSpec(_Strict):
                 raise ValueError(
                     f"parameters.{name}.equals = {target!r} is no parameter of the law"
                 )
+            parameter = law.parameters[name]
+            # Level, share and exponents are needed before derived parameters exist.
+            if target is not None and parameter.role != "shape":
+                raise ValueError(
+                    f"parameters.{name} is of role {parameter.role!r} and cannot be tied "
+                    "(only a shape can; for beta = delta fix a at 0.5)"
+                )
+            _check_fixed(name, entry.fixed, parameter.support, floor=parameter.role == "floor")
         return self
 
     def get_law(self) -> Law:

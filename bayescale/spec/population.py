@@ -37,6 +37,8 @@ class Population(_Strict):
         Scale at which a level is stated, e.g. ``{params = 1e9, tokens = 2e10}``; it is moved to the data's pivot.
     studies : dict
         Study key → the value that study reports, on the scale of the distribution.
+    lost : tuple of str
+        The studies it rested on, if all of them were excluded; never stated in a file.
     basis : str
         Why this centre and this width.
     """
@@ -46,6 +48,13 @@ class Population(_Strict):
     reference: dict[Literal["params", "tokens", "compute"], float] = Field(default_factory=dict)
     studies: dict[str, float] = Field(default_factory=dict)
     basis: str
+    lost: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _a_reference_moves_a_level(self) -> Self:
+        if self.reference and self.prior.family != "LogNormal":
+            raise ValueError("only a LogNormal can be stated at a reference scale")
+        return self
 
     @property
     def prior(self) -> Prior:
@@ -63,10 +72,8 @@ class Population(_Strict):
             return self
         kept = [v for k, v in self.studies.items() if k not in gone]
         if not kept:
-            raise ModelError(
-                f"prior {name!r} rests on {', '.join(sorted(gone))} alone; without it, state your own "
-                f"(prior={{'{name}': 'LogNormal(...)'}} or --prior)"
-            )
+            # An error only if a model refers to it, see Populations.find.
+            return self.model_copy(update={"studies": {}, "lost": tuple(sorted(gone))})
         prior = self.prior
         widen = math.sqrt((1 + 1 / len(kept)) / (1 + 1 / len(self.studies)))
         if prior.family == "LogNormal":
@@ -136,10 +143,16 @@ class Populations(_Strict):
         """Resolve a reference in a model file: a population, a choice by kind of task, or a distribution."""
         name = self.choice.get(text, {}).get(corpus, text)
         if name in self.population:
-            return self.population[name]
+            found = self.population[name]
+            if found.lost:
+                raise ModelError(
+                    f"{where}: the prior {name!r} rests on {', '.join(found.lost)} alone; to exclude it, "
+                    "state a distribution instead (prior=, or a copy of the model file)"
+                )
+            return found
         if "(" in text:
             return Population(value=str(Prior.parse(text, where)), basis="stated in the model")
-        raise unknown("prior", text, [*self.population, *self.choice], where)
+        raise unknown("prior", text, {*self.population, *self.choice}, where)
 
 
 def studies_of(names: Iterable[str], populations: Mapping[str, Population]) -> list[str]:

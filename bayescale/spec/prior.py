@@ -23,6 +23,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "Gamma": ("alpha", "beta"),
 }
 _MAY_BE_NEGATIVE = {"mu"}
+_WITHIN: dict[Support, tuple[str, ...]] = {
+    "positive": ("LogNormal", "HalfNormal", "Gamma", "LogitNormal", "Beta"),
+    "unit": ("LogitNormal", "Beta"),
+}
 _CALL = re.compile(r"\s*([A-Za-z]+)\s*\(([^()]*)\)\s*")
 
 
@@ -76,11 +80,15 @@ class Prior:
         values: dict[str, float] = {}
         for part in filter(None, (p.strip() for p in match[2].split(","))):
             name, _, number = (s.strip() for s in part.partition("="))
+            if name in values:
+                raise ModelError(f"{where}: {name} is given twice in {text!r}")
             try:
                 values[name] = float(number)
             except ValueError:
                 raise ModelError(f"{where}: {part!r} in {text!r} is not name=number") from None
         if "median" in values and match[1] == "LogNormal":
+            if "mu" in values:
+                raise ModelError(f"{where}: {text!r} gives both mu and median; give one")
             median = values.pop("median")
             if not median > 0:
                 raise ModelError(f"{where}: median = {median:g} (expected a positive number)")
@@ -89,6 +97,14 @@ class Prior:
             return cls.make(match[1], **values)
         except (ModelError, KeyError) as error:
             raise ModelError(f"{where}: {error}") from None
+
+    def require(self, support: Support, where: str) -> None:
+        """Raise unless all mass lies in the support of the parameter."""
+        if self.family not in _WITHIN[support]:
+            raise ModelError(
+                f"{where}: {self} reaches outside {'(0, 1)' if support == 'unit' else '(0, ∞)'} "
+                f"(take {', '.join(_WITHIN[support])})"
+            )
 
     def __str__(self) -> str:
         return f"{self.family}({', '.join(f'{k}={v:.12g}' for k, v in self.values)})"

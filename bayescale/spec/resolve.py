@@ -7,16 +7,18 @@ the priors depends on rows seen later.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from bayescale.errors import DataError, ModelError, unknown
+from bayescale.errors import DataError, ModelError
 from bayescale.laws import Law, Support
 from bayescale.runs import Runs, Task
 from bayescale.spec.model import LEVELS, Level, ModelSpec, ParameterModel
+from bayescale.spec.override import override
 from bayescale.spec.population import Population, Populations
 from bayescale.spec.prior import Prior
 from bayescale.spec.scale import (
@@ -106,6 +108,12 @@ class ResolvedModel(_Strict):
         return [lv for lv in LEVELS if lv in self.active and self.pooled_parameters(lv)]
 
     @property
+    def finest(self) -> Level | None:
+        """The level at which curves differ last: cells where there are any, else the groups of one side."""
+        levels = self.levels()
+        return next((lv for lv in ("cell", "architecture", "task", "study") if lv in levels), None)
+
+    @property
     def hash(self) -> str:
         """SHA-256 of the resolved model: data-scaled priors included."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
@@ -141,12 +149,15 @@ def resolve(
     ------
     DataError, ModelError, UnknownNameError
     """
-    law, excluded = spec.get_law(), tuple(sorted(set(exclude)))
+    law, excluded = (
+        spec.get_law(),
+        tuple(sorted({exclude} if isinstance(exclude, str) else set(exclude))),
+    )
     populations = populations.without(excluded)
     task = _common_task(runs)
     corpus = corpus_class(task)
     overridden = dict(priors or {})
-    stated = _override(spec, law, overridden)
+    stated = override(spec, law, overridden)
     law.coordinates_for([n for n in stated if n != "sigma"], f"model {spec.name!r}")
     table = runs.table
     pivots = _pivots(law, runs)
@@ -164,7 +175,7 @@ def resolve(
     }
     unit_scale = unit_scales(runs, task)
     prior_of = {
-        name: in_table_units(name, population, support[name], unit_scale)
+        name: in_table_units(f"model {spec.name!r}, {name}", population, support[name], unit_scale)
         for name, population in found.items()
     }
     for name, population in found.items():
@@ -223,31 +234,6 @@ def _common_task(runs: Runs) -> Task:
     return runs.tasks[runs.task_names[0]]
 
 
-def _override(
-    spec: ModelSpec, law: Law, overridden: Mapping[str, str]
-) -> dict[str, ParameterModel]:
-    stated = {**spec.parameters, "sigma": spec.likelihood.sigma}
-    known = [*law.parameters, "sigma"]
-    for name in overridden:
-        if name not in known:
-            raise unknown("parameter", name, known, f"prior override for model {spec.name!r}")
-    exponents = {"alpha", "a"} & stated.keys()
-    if exponents == {"alpha", "a"} and overridden.keys() & {"beta", "delta"}:
-        if overridden.keys() & {"alpha", "a"}:
-            raise ModelError("state priors on (alpha, a) or on (beta, delta), not on both")
-        stated |= {
-            "beta": ParameterModel(prior="beta", pool=stated["alpha"].pool),
-            "delta": ParameterModel(prior="delta", pool=stated["alpha"].pool),
-        }
-        del stated["alpha"], stated["a"]
-    for name, text in overridden.items():
-        if name not in stated:
-            raise unknown("parameter", name, stated, f"model {spec.name!r}")
-        pool = stated[name].pool
-        stated[name] = ParameterModel(prior=str(Prior.parse(text, f"prior of {name}")), pool=pool)
-    return stated
-
-
 def _pivots(law: Law, runs: Runs) -> dict[str, float]:
     table = runs.table
     for axis in law.inputs:
@@ -256,7 +242,10 @@ def _pivots(law: Law, runs: Runs) -> dict[str, float]:
                 f"law {law.name!r} needs a column {axis!r} in every row; the table has "
                 f"{', '.join(c for c in ('params', 'tokens', 'compute') if c in table)}"
             )
-    return {axis: float(np.log(table[axis].to_numpy(float)).mean()) for axis in law.inputs}
+    # An exact sum: rows in another order are the same model, to the last bit.
+    return {
+        axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
+    }
 
 
 def _active_levels(runs: Runs, groups: Mapping[str, tuple[str, ...]]) -> list[Level]:

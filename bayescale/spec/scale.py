@@ -29,20 +29,30 @@ def corpus_class(task: Task) -> Corpus:
 def unit_scales(runs: Runs, task: Task) -> dict[str, float]:
     """Log of what one unit of each kind of population is in the unit of the table."""
     by_task = runs.table.groupby("task")["loss"]
+    per_token = (
+        {"nats/token": -float(np.log(NATS_PER[task.metric]))} if task.metric in NATS_PER else {}
+    )
     return {
         "1": 0.0,
-        "nats/token": -float(np.log(NATS_PER.get(task.metric, 1.0))),
+        **per_token,
         "lowest loss": float(np.log(by_task.min()).mean()),
         "median loss": float(np.log(by_task.median()).mean()),
     }
 
 
 def in_table_units(
-    name: str, population: Population, support: Support, unit_scale: Mapping[str, float]
+    where: str, population: Population, support: Support, unit_scale: Mapping[str, float]
 ) -> Prior:
     """State a population in the unit of the table; shares of a bounded error become logit-normal."""
+    if population.unit not in unit_scale:
+        raise ModelError(
+            f"{where}: a prior in {population.unit} has no value in the unit of this table; "
+            "state a distribution instead (prior=)"
+        )
     log_scale = unit_scale[population.unit]
     prior = population.prior
+    if population.unit == "1" or support == "positive":
+        prior.require(support, where)
     if population.unit == "1":
         return prior
     if support == "positive":
@@ -73,6 +83,12 @@ def moved_to_pivot(
         if entry.equals is not None:
             theta[n] = theta[entry.equals]
     # log R at the pivot less log R at the reference, with the pivot itself as origin of the law.
+    missing = [axis for axis in law.inputs if axis not in population.reference]
+    if missing:
+        raise ModelError(
+            f"the prior of {name} is stated at no reference {', '.join(missing)}, which law "
+            f"{law.name!r} reads; state a distribution instead (prior=)"
+        )
     away = {axis: np.log(population.reference[axis]) - pivots[axis] for axis in law.inputs}
     unit_level = {**theta, "R0": np.ones(PIVOT_DRAWS)}
     shift = -law.log_reducible(away, unit_level)

@@ -69,7 +69,10 @@ def parse_model(content: dict[str, Any], where: str) -> ModelSpec:
             raise ModelError(
                 f"{where}: extends = {base_name!r}, which itself extends another model"
             )
-        parameters = {**base.get("parameters", {}), **content.get("parameters", {})}
+        own = content.get("parameters", {})
+        if not isinstance(own, dict):
+            raise ModelError(f"{where}: parameters = {own!r} (expected a table)")
+        parameters = {**base.get("parameters", {}), **own}
         content = {**base, **content, "parameters": parameters}
     try:
         return ModelSpec.model_validate(content)

@@ -1,0 +1,5 @@
+"""`python -m bayescale.cli`, the same as the installed `bayescale`."""
+
+from bayescale.cli.run import main
+
+main()

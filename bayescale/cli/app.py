@@ -1,0 +1,53 @@
+"""The commands by name; each does its heavy imports when it is called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from cyclopts import App, Parameter
+
+from bayescale.cli.demo import demo
+from bayescale.cli.fitting import check, fit
+from bayescale.cli.forecasting import predict
+from bayescale.cli.listing import (
+    copy_model_file,
+    list_data,
+    list_models,
+    show_data,
+    show_model,
+)
+from bayescale.cli.planning import plan
+from bayescale.cli.plotting import plot
+
+
+def _version() -> str:
+    import bayescale
+
+    return bayescale.__version__
+
+
+app = App(
+    name="bayescale",
+    help="Bayesian scaling laws: from a table of runs to a posterior, a forecast and a decision.",
+    help_format="plaintext",
+    version=_version,
+    default_parameter=Parameter(negative=()),
+    # Ctrl-C is turned into an exit code with all other endings, in bayescale.cli.run.
+    suppress_keyboard_interrupt=False,
+)
+
+models = App(name="models", help="List the models that come with the package, show or copy one.")
+models.default(list_models)
+models.command(show_model, name="show")
+models.command(copy_model_file, name="copy")
+
+data = App(name="data", help="List the published data sets, or describe a table of runs.")
+data.default(list_data)
+data.command(show_data, name="show")
+
+app.command(demo, name="demo")
+app.command(models)
+app.command(data)
+app.command(fit, name="fit")
+app.command(check, name="check")
+app.command(predict, name="predict")
+app.command(plan, name="plan")
+app.command(plot, name="plot")

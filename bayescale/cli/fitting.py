@@ -1,0 +1,168 @@
+"""`bayescale fit` and `bayescale check`: make a posterior, and ask whether it may be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from bayescale.cli.options import Flag, Loading, Several, check_output, check_seed, open_fit, pairs
+from bayescale.cli.output import emit_json, notes, number, say, table, working
+from bayescale.errors import BayescaleError, ConvergenceError
+
+if TYPE_CHECKING:
+    from bayescale.posterior import Fit, Summary
+
+_COLUMNS = ("median", "lo50", "hi50", "lo90", "hi90")
+
+
+def fit(
+    runs: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    model: Annotated[str, Parameter(name=["--model", "-m"])] = "parameter-data",
+    prior: Several = (),
+    exclude: Several = (),
+    no_pool: Flag = False,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int = 0,
+    target_accept: float = 0.9,
+    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    force: Flag = False,
+    allow_unconverged: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Fit a scaling law to a table of runs and save the posterior.
+
+    Parameters
+    ----------
+    runs
+        A CSV, TSV, JSON Lines or Parquet file, or the name of a published set (bayescale data).
+    output
+        File to write (NetCDF).
+    model
+        A name (bayescale models) or a TOML file.
+    prior
+        NAME=DISTRIBUTION instead of the model's: 'beta=LogNormal(mu=-1.2, sigma=0.3)'. May be repeated.
+    exclude
+        Study whose evidence must not enter the priors. May be repeated.
+    no_pool
+        One independent curve per architecture and task.
+    draws
+        Iterations kept per chain.
+    tune
+        Iterations spent on adaptation per chain.
+    chains
+        Number of chains.
+    cores
+        Chains run at once; by default all that there are.
+    seed
+        Of the sampler.
+    target_accept
+        Target acceptance of the sampler's steps.
+    loading
+        How the table is read.
+    force
+        Replace an output file that exists.
+    allow_unconverged
+        Use a fit that missed the convergence gate.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    check_output(output, force)
+    check_seed(seed)
+    if cores is not None and cores < 1:
+        raise BayescaleError(f"--cores {cores} (expected 1 or more)")
+    priors = pairs("--prior", prior, "'beta=LogNormal(mu=-1.2, sigma=0.3)'")
+    with working("reading the table"):
+        loaded = loading.load(runs)
+        from bayescale.workflow import fit as run_fit
+    fitted = run_fit(
+        loaded,
+        model,
+        prior=priors or None,
+        exclude=exclude,
+        pool=not no_pool,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=seed,
+        target_accept=target_accept,
+        allow_unconverged=allow_unconverged,
+    )
+    fitted.save(output)
+    summary = fitted.summary()
+    if json:
+        emit_json({"written": output, **_as_data(fitted, summary)})
+        return
+    _print_summary(fitted, summary, population_only=True)
+    say(f"written: {output}")
+
+
+def check(file: Path, /, *, json: Flag = False) -> None:
+    """Say whether a fit converged, and summarise it; exits with 3 if it did not.
+
+    Parameters
+    ----------
+    file
+        A fit written by bayescale fit.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    with working("reading the fit"):
+        fitted = open_fit(file, allow_unconverged=True)
+        summary = fitted.summary()
+    if json:
+        emit_json({"file": file, **_as_data(fitted, summary)})
+    else:
+        _print_summary(fitted, summary, population_only=False)
+    if not fitted.convergence.passed:
+        raise ConvergenceError(f"{file} {fitted.convergence}; {fitted.convergence.advice}")
+
+
+def _as_data(fitted: Fit, summary: Summary) -> dict[str, object]:
+    from bayescale.predict import EXACT_LAW
+
+    said = summary.to_dict()
+    return {
+        "model": fitted.model.spec.name,
+        "model_hash": fitted.model.hash,
+        "data_hash": fitted.data_hash,
+        "rows": fitted.runs.sizes["run"],
+        "seed": fitted.seed,
+        "versions": fitted.versions,
+        "convergence": fitted.convergence.to_dict(),
+        "summary": {**said, "notes": [*said["notes"], EXACT_LAW]},
+        "notes": fitted.notes,
+    }
+
+
+def _print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
+    from bayescale.predict import EXACT_LAW
+
+    frame = summary.parameters
+    if population_only and "population" in set(frame["group"]):
+        frame = frame[frame["group"] == "population"]
+    rows = [
+        [str(r["parameter"]), str(r["group"]), *(number(r[c]) for c in _COLUMNS)]
+        for r in frame.to_dict("records")
+    ]
+    head = ["parameter", "group", "median", "50 % from", "to", "90 % from", "to"]
+    table(head, rows, f"{fitted.model.spec.name} on {fitted.runs.sizes['run']} rows")
+    if len(summary.scales) and not population_only:
+        columns = [str(c) for c in summary.scales]
+        cells = [
+            [v if isinstance(v, str) else number(v) for v in r.values()]
+            for r in summary.scales.to_dict("records")
+        ]
+        say("")
+        table(columns, cells, "scales of group effects, posterior against prior")
+    say("")
+    say(summary.verdict)
+    notes([*fitted.notes, *summary.notes, EXACT_LAW])

@@ -1,0 +1,162 @@
+"""`bayescale predict`: the loss at scales that were not run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bayescale.cli.options import (
+    Flag,
+    Several,
+    choose_architectures,
+    choose_task,
+    open_fit,
+    quantities,
+)
+from bayescale.cli.output import emit_json, notes, number, table, working
+from bayescale.errors import BayescaleError, ForecastError
+
+if TYPE_CHECKING:
+    from bayescale.predict import Forecast
+
+_AXES = ("params", "tokens", "compute")
+_LOSSES = ("median", "lo50", "hi50", "lo90", "hi90")
+
+
+def predict(
+    fit: Path,
+    /,
+    *,
+    at: Path | None = None,
+    params: Several = (),
+    tokens: Several = (),
+    compute: Several = (),
+    architecture: Several = (),
+    new_architecture: Several = (),
+    task: str | None = None,
+    kind: Literal["law", "expected", "campaign", "run"] = "run",
+    allow_unconverged: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Forecast the loss at points, with 50 % and 90 % intervals.
+
+    Parameters
+    ----------
+    fit
+        A fit written by bayescale fit.
+    at
+        Table of points (CSV, …) with columns params, tokens or compute; any other is left out.
+    params
+        N, e.g. 70B. Repeated: one point each, of equal number with --tokens.
+    tokens
+        D, e.g. 1.4T.
+    compute
+        C in FLOP; alone, of a law in N and D, it means the compute-optimal frontier.
+    architecture
+        A fitted one. May be repeated.
+    new_architecture
+        A label for one that was not fitted. May be repeated.
+    task
+        Needed where several were fitted.
+    kind
+        The curve (law), with drift (expected), with a sweep's offset (campaign), with the noise of a run (run).
+    allow_unconverged
+        Use a fit that missed the convergence gate.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    given = (params, tokens, compute)
+    if at is not None and any(given):
+        raise ForecastError(
+            "give points with --at, or with --params, --tokens, --compute, not both"
+        )
+    if at is None and not any(given):
+        raise ForecastError(
+            "say where to forecast: --params 70B --tokens 1.4T, --compute 1e24, or --at points.csv"
+        )
+    with working("reading the fit"):
+        fitted = open_fit(fit, allow_unconverged)
+        from bayescale.predict import predict as run_predict
+
+        groups = choose_architectures(fitted, architecture, new_architecture)
+        chosen_task = choose_task(fitted, task)
+        if at is not None:
+            points, left_out = _read_points(at)
+        else:
+            values = zip(_AXES, given, strict=True)
+            points = {a: quantities(f"--{a}", v, a) for a, v in values}
+            left_out = []
+        forecast = run_predict(
+            fitted,
+            params=points.get("params"),
+            tokens=points.get("tokens"),
+            compute=points.get("compute"),
+            architecture=groups,
+            task=chosen_task,
+            kind=kind,
+            allow_unconverged=allow_unconverged,
+        )
+    said = [*left_out, *forecast.notes]
+    if json:
+        emit_json(_as_data(forecast, said))
+    else:
+        _print(forecast, said)
+
+
+def _as_data(forecast: Forecast, said: list[str]) -> dict[str, object]:
+    return {
+        "kind": forecast.kind,
+        "unit": forecast.unit,
+        "interval": "equal-tailed",
+        "forecasts": forecast.table().to_dict("records"),
+        "notes": said,
+    }
+
+
+def _print(forecast: Forecast, said: list[str]) -> None:
+    from bayescale.runs import format_quantity
+
+    frame = forecast.table()
+    axes = [a for a in _AXES if a in frame]
+    rows = []
+    for r in frame.to_dict("records"):
+        where = [f"{r[a]:.4g}" if a == "compute" else format_quantity(r[a]) for a in axes]
+        losses = [number(r[c]) for c in _LOSSES]
+        rows.append([str(r["architecture"]), *where, *losses, f"{r['decades']:.2f}"])
+    head = ["architecture", *axes, "median", "50 % from", "to", "90 % from", "to", "decades beyond"]
+    table(head, rows, f"forecast of {forecast.kind!r} in {forecast.unit}, equal-tailed intervals")
+    notes(said)
+
+
+def _read_points(path: Path) -> tuple[dict[str, list[float] | None], list[str]]:
+    """Points from a table, read with the headers and units that a table of runs may have."""
+    from bayescale.runs.columns import match_columns
+    from bayescale.runs.quantities import read_numbers
+    from bayescale.runs.read import read_file
+
+    if not path.is_file():
+        raise BayescaleError(f"no file {path} to read points from")
+    raw = read_file(path)
+    headers = [str(h) for h in raw.frame]
+    match = match_columns(headers, None)
+    points: dict[str, list[float] | None] = {}
+    for axis in _AXES:
+        if axis not in match.found:
+            continue
+        column = match.found[axis]
+        cells = raw.frame[column.header]
+        values, blank, bad, in_bytes = read_numbers(cells, axis, column.unit)
+        for i in (blank | bad | in_bytes | ~(values > 0)).nonzero()[0][:1]:
+            raise ForecastError(
+                f"{path}, row {raw.rows[i]}, column {column.header!r}: {cells.iloc[i]!r} "
+                f"(expected a positive number such as 70B or 1e24)"
+            )
+        points[axis] = values.tolist()
+    if not points:
+        raise ForecastError(
+            f"{path}: no column params, tokens or compute (columns: {', '.join(headers)})"
+        )
+    used = {match.found[a].header for a in points}
+    others = [h for h in headers if h not in used]
+    said = [f"columns of {path.name} left out: {', '.join(others)}"] if others else []
+    return points, [*match.notes, *said]

@@ -1,0 +1,216 @@
+"""`bayescale models` and `bayescale data`: what comes with the package, and what a table holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bayescale.cli.options import Flag, Loading
+from bayescale.cli.output import emit_json, notes, say, table, working
+from bayescale.cli.wording import for_the_shell
+
+if TYPE_CHECKING:
+    from bayescale.spec import ModelSpec, ParameterModel, Populations
+
+_CORPORA: tuple[Literal["web", "text", "other"], ...] = ("web", "text", "other")
+
+
+def list_models(*, json: Flag = False) -> None:
+    """List the models that come with the package, by area.
+
+    Parameters
+    ----------
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    from bayescale.zoo import load_model, model_names
+
+    specs = sorted((load_model(name) for name in model_names()), key=lambda s: (s.area, s.name))
+    if json:
+        shown = ("name", "area", "title", "law", "status")
+        emit_json({"models": [{key: getattr(spec, key) for key in shown} for spec in specs]})
+        return
+    table(
+        ["area", "model", "status", "title"], [[s.area, s.name, s.status, s.title] for s in specs]
+    )
+
+
+def show_model(name: str, /, *, json: Flag = False) -> None:
+    """Show a model: its equation, its parameters with their priors, its pooling.
+
+    Parameters
+    ----------
+    name
+        A model that comes with the package, or a TOML file.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    from bayescale.cli.equation import readable
+    from bayescale.zoo import load_model, load_populations
+
+    spec = load_model(name)
+    law, rows = spec.get_law(), _parameters(spec, load_populations())
+    if json:
+        emit_json(
+            {
+                **spec.model_dump(exclude={"parameters", "likelihood"}),
+                "equation": readable(law.latex),
+                "latex": law.latex,
+                "source": law.source,
+                "likelihood": spec.likelihood.family,
+                "parameters": rows,
+                "hash": spec.hash,
+            }
+        )
+        return
+    say(f"{spec.name}: {spec.title} ({spec.area}, {spec.status})")
+    say(f"  {readable(law.latex)}")
+    say(f"  from {law.source}")
+    say(f"  {spec.likelihood.family} noise of the log loss, drift: {spec.drift}\n")
+    cells = [cell for row in rows for cell in _cells(row)]
+    table(["parameter", "prior", "tasks", "unit", "pooled over, scale of τ"], cells)
+    for row in rows:
+        say(f"\n{row['name']}: {row['text']}")
+        for prior in row["priors"]:
+            say(f"  {prior['basis']}")
+            if prior["studies"]:
+                say(f"  studies: {', '.join(prior['studies'])}")
+    if spec.notes:
+        say("")
+        notes([spec.notes])
+
+
+def copy_model_file(name: str, target: Path | None = None, /, *, json: Flag = False) -> None:
+    """Copy a model file for editing; an existing file is never overwritten.
+
+    Parameters
+    ----------
+    name
+        A model that comes with the package.
+    target
+        File to write; NAME.toml in the current folder by default.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    from bayescale.zoo import copy_model
+
+    written = copy_model(name, target)
+    if json:
+        emit_json({"written": written})
+        return
+    say(f"written: {written}; use it with bayescale fit RUNS --model {written}")
+
+
+def list_data(*, json: Flag = False) -> None:
+    """List the published data sets that are known by name.
+
+    Parameters
+    ----------
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    from bayescale.runs import list_datasets
+
+    sets = list_datasets()
+    if json:
+        emit_json({"datasets": [{**s.to_dict(), "embedded": s.embedded} for s in sets]})
+        return
+    rows = [[s.name, str(s.rows), "yes" if s.embedded else "fetched", s.title] for s in sets]
+    table(["data set", "rows", "embedded", "title"], rows)
+
+
+def show_data(
+    source: str,
+    /,
+    *,
+    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    json: Flag = False,
+) -> None:
+    """Describe a table of runs: what was read, and which exponents its design can reach.
+
+    Parameters
+    ----------
+    source
+        A file, or the name of a published set.
+    loading
+        How the table is read.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    with working("reading the table"):
+        described = loading.load(source).describe()
+    if json:
+        emit_json(described.to_dict())
+        return
+    say(for_the_shell(str(described)))
+
+
+def _parameters(spec: ModelSpec, populations: Populations) -> list[dict[str, Any]]:
+    law = spec.get_law()
+    stated = {**spec.parameters, "sigma": spec.likelihood.sigma}
+    if spec.likelihood.nu_minus_2 is not None:
+        stated["nu_minus_2"] = spec.likelihood.nu_minus_2
+    text = {n: p.text for n, p in law.parameters.items()}
+    text |= {"sigma": "scale of the noise", "nu_minus_2": "degrees of freedom of the noise, less 2"}
+    return [
+        {
+            "name": name,
+            "text": text.get(name, ""),
+            "fixed": entry.fixed,
+            "equals": entry.equals,
+            "priors": _priors(entry, populations, f"model {spec.name!r}, {name}"),
+            "pool": _pool(entry, populations, f"model {spec.name!r}, {name}"),
+        }
+        for name, entry in stated.items()
+    ]
+
+
+def _priors(entry: ParameterModel, populations: Populations, where: str) -> list[dict[str, Any]]:
+    """The populations behind a prior; several where it depends on what the task's text is."""
+    if entry.prior is None:
+        return []
+    by_value: dict[str, dict[str, Any]] = {}
+    for corpus in _CORPORA:
+        found = populations.find(entry.prior, corpus, where)
+        row = by_value.setdefault(
+            f"{found.value} {found.unit}",
+            {
+                "corpora": [],
+                "prior": found.value,
+                "unit": found.unit,
+                "studies": sorted(found.studies),
+                "basis": found.basis,
+            },
+        )
+        row["corpora"].append(corpus)
+    return list(by_value.values())
+
+
+def _pool(entry: ParameterModel, populations: Populations, where: str) -> dict[str, float]:
+    """Level → s of τ ~ HalfNormal(s)."""
+    return {
+        level: populations.find(text, "other", where).prior["sigma"]
+        for level, text in entry.pool.items()
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[list[str]]:
+    pooled = ", ".join(f"{level} {scale:g}" for level, scale in row["pool"].items()) or "–"
+    if row["fixed"] is not None:
+        return [[row["name"], f"fixed at {row['fixed']:g}", "", "", pooled]]
+    if row["equals"] is not None:
+        return [[row["name"], f"equal to {row['equals']}", "", "", pooled]]
+    cells = []
+    for i, prior in enumerate(row["priors"]):
+        everywhere = len(prior["corpora"]) == len(_CORPORA)
+        unit = "" if prior["unit"] == "1" else prior["unit"]
+        cells.append(
+            [
+                row["name"] if i == 0 else "",
+                prior["prior"],
+                "" if everywhere else ", ".join(prior["corpora"]),
+                unit,
+                pooled if i == 0 else "",
+            ]
+        )
+    return cells

@@ -1,0 +1,185 @@
+"""Options that several commands share, and how their values are read: 70B, 1.4T, `name=value`, new output files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from bayescale.errors import BayescaleError, ConvergenceError, DataError, ForecastError, unknown
+
+# No default to show in a help page: a flag is off and a repeated option empty until given.
+Flag = Annotated[bool, Parameter(show_default=False)]
+Several = Annotated[tuple[str, ...], Parameter(show_default=False)]
+
+if TYPE_CHECKING:
+    from bayescale.posterior import Fit, Group
+    from bayescale.runs import Runs
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Loading:
+    """How a table is read.
+
+    Parameters
+    ----------
+    column
+        NAME=HEADER, where a header is not recognised: params='size (M)'. May be repeated.
+    task
+        LABEL=HEADER of a loss in a wide table: c4=eval/c4/loss. May be repeated.
+    task_info
+        LABEL.FIELD=VALUE: c4.metric=bits/byte, hellaswag.upper=0.75. May be repeated.
+    unflagged
+        Leave out the rows that carry a flag.
+    compute_source
+        Which compute to use; auto takes the table's own where it has one.
+    param_count
+        Which count N is.
+    tokens_per_byte
+        Turns data given in bytes into tokens.
+    """
+
+    column: Several = ()
+    task: Several = ()
+    task_info: Several = ()
+    unflagged: Flag = False
+    compute_source: Literal["auto", "reported", "6ND"] = "auto"
+    param_count: Literal["total", "non-embedding", "active"] | None = None
+    tokens_per_byte: float | None = None
+
+    def load(self, source: str) -> Runs:
+        """Read a file, or a published set by name."""
+        from bayescale.runs import load_runs
+
+        runs = load_runs(
+            source,
+            columns=pairs("--column", self.column, "params='size (M)'") or None,
+            tasks=pairs("--task", self.task, "c4=eval/c4/loss") or None,
+            task_info=_task_info(self.task_info) or None,
+            compute=self.compute_source,
+            param_count=self.param_count,
+            tokens_per_byte=self.tokens_per_byte,
+        )
+        return runs.where(unflagged=True) if self.unflagged else runs
+
+
+def _task_info(texts: Iterable[str]) -> dict[str, dict[str, object]]:
+    example = "c4.metric=bits/byte"
+    out: dict[str, dict[str, object]] = {}
+    for name, text in pairs("--task-info", texts, example).items():
+        label, dot, field = name.rpartition(".")
+        if not dot:
+            raise BayescaleError(
+                f"--task-info {name}={text}: expected LABEL.FIELD=VALUE, e.g. {example}"
+            )
+        out.setdefault(label, {})[field] = _value(text)
+    return out
+
+
+def _value(text: str) -> object:
+    """A number or a truth value where the text is one."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def pairs(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
+    """Read the values of a repeated ``NAME=VALUE`` option."""
+    out: dict[str, str] = {}
+    for text in texts:
+        name, found, value = (part.strip() for part in text.partition("="))
+        if not (name and found and value):
+            raise BayescaleError(f"{option} {text!r}: expected NAME=VALUE, e.g. {option} {example}")
+        if name in out:
+            raise BayescaleError(f"{option}: {name!r} is given twice")
+        out[name] = value
+    return out
+
+
+def quantity(option: str, text: str, kind: str) -> float:
+    """Read 70B, 1.4T or 1e24 from an option."""
+    from bayescale.runs import parse_quantity
+
+    try:
+        return parse_quantity(text, kind)
+    except DataError as error:
+        raise BayescaleError(f"{option}: {error}; expected a number such as 70B or 1e24") from None
+
+
+def quantities(option: str, texts: Iterable[str], kind: str) -> list[float] | None:
+    """Read a repeated option; None if it was not given."""
+    return [quantity(option, text, kind) for text in texts] or None
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Refuse, before any work is done, a file that cannot be written or that exists already."""
+    if not path.parent.is_dir():
+        raise BayescaleError(f"cannot write {path}: no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise BayescaleError(f"cannot write {path}: it is a folder; name a file in it")
+    if path.exists() and not force:
+        raise BayescaleError(
+            f"{path} exists already; name another file, or replace it with --force"
+        )
+    try:
+        # The only sure way to know: permissions, quotas and read-only disks all show here.
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise BayescaleError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no generator takes."""
+    if seed < 0:
+        raise BayescaleError(f"--seed {seed} (expected 0 or more)")
+
+
+def open_fit(path: Path, allow_unconverged: bool = False) -> Fit:
+    """Load a fit that passed the gate, or any if the user allows it."""
+    from bayescale.posterior import load_fit
+
+    fit = load_fit(path)
+    if not (fit.convergence.passed or allow_unconverged):
+        raise ConvergenceError(
+            f"{path} {fit.convergence}; {fit.convergence.advice}, or use it still with "
+            "--allow-unconverged"
+        )
+    return fit
+
+
+def choose_architectures(fit: Fit, known: Iterable[str], new: Iterable[str]) -> list[Group]:
+    """Groups that ``--architecture`` and ``--new-architecture`` name; the only one if none is named."""
+    from bayescale.posterior import New
+
+    labels, known = fit.model.groups["architecture"], list(known)
+    for name in known:
+        if name not in labels:
+            hint = f"the fit; for one not fitted: --new-architecture {name!r}"
+            raise unknown("architecture", name, labels, hint)
+    chosen: list[Group] = [*known, *(New(label) for label in new)]
+    if not chosen and len(labels) > 1:
+        raise ForecastError(
+            f"several architectures were fitted; name one: --architecture "
+            f"{' | '.join(labels)}, or --new-architecture LABEL"
+        )
+    return chosen or [labels[0]]
+
+
+def choose_task(fit: Fit, name: str | None) -> str:
+    """The task that ``--task`` names; the only one if none is named."""
+    labels = fit.model.groups["task"]
+    if name is None and len(labels) > 1:
+        raise ForecastError(f"several tasks were fitted; name one: --task {' | '.join(labels)}")
+    if name is not None and name not in labels:
+        raise unknown("task", name, labels, "the fit")
+    return labels[0] if name is None else name

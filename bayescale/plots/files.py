@@ -1,0 +1,69 @@
+"""Saving a figure: a vector PDF and a PNG beside it, each written in full and then renamed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bayescale.errors import BayescaleError
+from bayescale.plots.style import style
+
+# What a file says of when and by what it was made would make equal figures unequal.
+_METADATA: dict[str, dict[str, str | None]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": "bayescale"},
+    "png": {"Software": None},
+}
+_OTHER = {".svg", ".eps", ".ps", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif"}
+PNG_DPI = 300
+
+
+def save(figure: Figure, path: str | Path) -> list[Path]:
+    """Write a figure as PDF (vector, fonts embedded as TrueType) and PNG (300 dots per inch).
+
+    Parameters
+    ----------
+    figure : Figure
+        From this package or any other.
+    path : path
+        ``figures/frontier``, or that with ``.pdf`` or ``.png``: both files are written. The folder must exist.
+
+    Returns
+    -------
+    list of Path
+        The PDF and the PNG; each appears whole or not at all.
+
+    Raises
+    ------
+    BayescaleError
+        If the folder is missing, the name ends in another image format, or a file cannot be written.
+    """
+    target = Path(path)
+    if target.suffix.lower() in _OTHER:
+        raise BayescaleError(
+            f"cannot write {target}: figures are saved as PDF and PNG; "
+            f"name the file {target.with_suffix('.pdf')}"
+        )
+    if not target.parent.is_dir():
+        raise BayescaleError(f"cannot write {target}: no folder {target.parent}")
+    stem = target.with_suffix("") if target.suffix.lower() in (".pdf", ".png") else target
+    return [_write(figure, stem, kind) for kind in ("pdf", "png")]
+
+
+def _write(figure: Figure, stem: Path, kind: str) -> Path:
+    target = stem.with_name(f"{stem.name}.{kind}")
+    # Opened here and not by tempfile, whose files only their owner may read.
+    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        with beside.open("xb") as file, style():
+            figure.savefig(file, format=kind, dpi=PNG_DPI, metadata=_METADATA[kind])
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    except OSError as error:
+        raise BayescaleError(f"cannot write {target}: {error.strerror or error}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,209 @@
+"""Simulated truth: parameters drawn from the prior, data from the model, and how often 90 % intervals hold them.
+
+Run ``python3 -m uv run python case_studies/simulated_truth/study.py --simulations 200`` (hours on two cores; it resumes
+where it was stopped) and ``... study.py --report`` to turn the ranks into ``coverage.json`` and the figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import bayescale as bs
+from bayescale.build import build, canonical_rows
+from bayescale.posterior import Fit, assess, diagnostics
+from bayescale.posterior.convergence import Convergence
+from bayescale.runs import Runs
+from bayescale.sample import Compiled, compile_model, draw
+from bayescale.spec import ModelSpec, ResolvedModel, prior_draws, resolve
+from bayescale.zoo import load_model, load_populations
+
+HERE = Path(__file__).parent
+RANKS = HERE / "ranks.jsonl"
+ARCHITECTURES, TASKS, SEED = 6, 4, 20261122
+POPULATION = ("R0", "omega", "alpha", "a", "beta", "delta", "gamma", "L_inf", "sigma")
+# At the noise of real misfit (.005), and with effects of single cells, one such fit takes minutes.
+NOISE = {"sigma": "LogNormal(median=0.02, sigma=0.3)"}
+FAR = {"params": 3e11, "tokens": 6e12}
+NEW = bs.New("a seventh architecture")
+
+
+def study_model() -> ModelSpec:
+    """The default model with effects of architectures and of tasks, but not of single cells."""
+    spec = load_model("parameter-data")
+    keep = {
+        "R0": ("architecture", "task"),
+        "alpha": ("architecture", "task"),
+        "omega": ("architecture",),
+    }
+    keep |= {"a": ("architecture",), "L_inf": ("task",)}
+    parameters = {
+        name: entry.model_copy(
+            update={"pool": {k: v for k, v in entry.pool.items() if k in keep.get(name, ())}}
+        )
+        for name, entry in spec.parameters.items()
+    }
+    sigma = spec.likelihood.sigma.model_copy(update={"pool": {}})
+    likelihood = spec.likelihood.model_copy(update={"sigma": sigma})
+    return spec.model_copy(update={"parameters": parameters, "likelihood": likelihood})
+
+
+def design(architectures: int = ARCHITECTURES, tasks: int = TASKS) -> Runs:
+    """A table of the design: three budgets, three sizes each, of every architecture on every task; losses are 1."""
+    rows = [
+        {
+            "architecture": f"architecture {a}",
+            "task": f"task {t}",
+            "params": (budget / 120) ** 0.5 * ratio,
+            "tokens": (budget / 120) ** 0.5 * 20 / ratio,
+            "loss": 1.0,
+        }
+        for a in range(architectures)
+        for t in range(tasks)
+        for budget in (1e19, 1e20, 1e21)
+        for ratio in (0.3, 1.0, 3.0)
+    ]
+    info = {f"task {t}": {"metric": "nats/token", "corpus": "web"} for t in range(tasks)}
+    return bs.load_runs(pd.DataFrame(rows), task_info=info, param_count="total", name="design")
+
+
+def with_loss(runs: Runs, loss: np.ndarray) -> Runs:
+    """The design with losses, in the order that the model reads its rows."""
+    table = canonical_rows(runs).assign(loss=loss)
+    return bs.load_runs(
+        table[["architecture", "task", "params", "tokens", "loss"]],
+        task_info={name: task.to_dict() for name, task in runs.tasks.items()},
+        param_count="total",
+    )
+
+
+def as_fit(model: ResolvedModel, runs: Runs, draws: xr.Dataset, verdict: Convergence) -> Fit:
+    """Wrap draws, of the prior or the posterior, so that the package's own forecasts read them."""
+    rows = canonical_rows(runs)
+    constant = {c: ("run", rows[c].to_numpy(object)) for c in ("architecture", "task", "study")}
+    constant |= {c: ("run", rows[c].to_numpy(float)) for c in ("params", "tokens")}
+    tree = xr.DataTree.from_dict(
+        {
+            "/posterior": draws,
+            "/constant_data": xr.Dataset(constant),
+            "/observed_data": xr.Dataset({"loss": ("run", rows["loss"].to_numpy(float))}),
+        }
+    )
+    return Fit(tree, model, verdict, runs.hash, SEED, {})
+
+
+def quantities(fit: Fit) -> dict[str, np.ndarray]:
+    """What is checked, draw by draw: population, one group, scales, and forecasts a decade and more out."""
+    groups = {"architecture": "architecture 0", "task": "task 0"}
+    where = fit.groups(**groups)
+    population = bs.posterior.population_parameters(fit.posterior, fit.model)
+    group = fit.parameters(where)
+    out = {name: population[name] for name in POPULATION}
+    out |= {f"{name}, one group": group[name] for name in ("beta", "delta", "R0", "L_inf")}
+    tau = fit.posterior["tau_architecture"]
+    out |= {f"tau of {n}": tau.sel(parameter_architecture=n) for n in ("R0", "alpha")}
+    far = {**FAR, "task": "task 0", "kind": "expected"}
+    out["loss far out"] = bs.predict(fit, **far, architecture="architecture 0").draws.squeeze(
+        "point"
+    )
+    out["loss far out, new architecture"] = bs.predict(fit, **far, architecture=NEW).draws.squeeze(
+        "point"
+    )
+    return {name: values.to_numpy().ravel() for name, values in out.items()}
+
+
+def one(seed: int, model: ResolvedModel, runs: Runs, program: Compiled) -> dict[str, object]:
+    """Draw a truth, simulate, fit; return the rank of each true quantity among the posterior draws, as a share."""
+    truth_draw = prior_draws(model, 1, seed)
+    passed = Convergence(1.0, "", 1e9, "", 1e9, "", 0, 1, 1.0)
+    truth = as_fit(model, runs, truth_draw, passed)
+    loss = simulate(truth, runs, seed)
+    posterior = draw(
+        program.with_data(log_loss=np.log(loss)),
+        draws=500,
+        tune=600,
+        chains=2,
+        cores=2,
+        seed=seed,
+        target_accept=0.9,
+    )
+    draws = posterior["posterior"].to_dataset()
+    verdict = assess(diagnostics(draws), posterior["sample_stats"].to_dataset())
+    fitted = as_fit(model, runs, draws, passed)
+    true, found = quantities(truth), quantities(fitted)
+    ranks = {name: float(np.mean(found[name] < true[name][0])) for name in true}
+    return {"seed": seed, "rhat": verdict.rhat, "divergences": verdict.divergences, "ranks": ranks}
+
+
+def simulate(truth: Fit, runs: Runs, seed: int) -> np.ndarray:
+    """Losses of every row under a truth of one draw, noise included."""
+    rng = np.random.default_rng([SEED, seed])
+    rows = canonical_rows(runs)
+    loss = np.empty(len(rows))
+    for (a, t), index in rows.groupby(["architecture", "task"]).groups.items():
+        cell = rows.loc[index]
+        points = {k: cell[k].to_numpy() for k in ("params", "tokens")}
+        curve = bs.predict(truth, **points, architecture=str(a), task=str(t), kind="expected")
+        theta = truth.parameters(truth.groups(str(a), str(t)))
+        noise = rng.standard_t(float(theta["nu"].item()), len(cell)) * float(theta["sigma"].item())
+        loss[index] = curve.draws.to_numpy().ravel() * np.exp(noise)
+    return loss
+
+
+def run(simulations: int) -> None:
+    """Simulate until ``ranks.jsonl`` holds as many records as asked for; each is appended when it is done."""
+    done = len(RANKS.read_text().splitlines()) if RANKS.exists() else 0
+    runs = design()
+    model = resolve(study_model(), runs, load_populations(), priors=NOISE)
+    program = compile_model(build(model, runs), reusable=True)
+    for seed in range(done, simulations):
+        record = one(seed, model, runs, program)
+        with RANKS.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        print(f"{seed + 1}/{simulations}: R-hat {record['rhat']:.3f}", flush=True)
+
+
+def coverage(records: list[dict[str, object]], probability: float) -> dict[str, float]:
+    """Share of simulations whose equal-tailed interval holds the truth, by quantity."""
+    ranks = pd.DataFrame([r["ranks"] for r in records])
+    inside = (ranks >= (1 - probability) / 2) & (ranks <= (1 + probability) / 2)
+    return {str(k): float(v) for k, v in inside.mean().items()}
+
+
+def report() -> None:
+    """Write ``coverage.json`` and the figure from the ranks."""
+    records = [json.loads(line) for line in RANKS.read_text().splitlines()]
+    n = len(records)
+    table = {f"{100 * p:.0f}": coverage(records, p) for p in (0.5, 0.9)}
+    error = {k: float(np.sqrt(float(k) / 100 * (1 - float(k) / 100) / n)) for k in table}
+    content = {
+        "simulations": n,
+        "architectures": ARCHITECTURES,
+        "tasks": TASKS,
+        "monte_carlo_error": error,
+        "coverage": table,
+        "divergent_simulations": int(sum(r["divergences"] > 0 for r in records)),
+        "rhat_over_1.05": int(sum(r["rhat"] > 1.05 for r in records)),
+    }
+    (HERE / "coverage.json").write_text(json.dumps(content, indent=2) + "\n")
+    print(json.dumps(content, indent=2))
+
+
+def main() -> None:
+    """Command line of the study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--simulations", type=int, default=200)
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    if not options.report:
+        run(options.simulations)
+    report()
+
+
+if __name__ == "__main__":
+    main()

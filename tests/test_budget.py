@@ -1,0 +1,74 @@
+"""Budgets: dollars to FLOP and back, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bayescale.decide import PEAK_BF16_FLOP_PER_SECOND, Budget
+from bayescale.errors import PlanError, UnknownNameError
+
+PRICED: dict[str, Any] = {"price_per_hour": 2.7, "mfu": 0.4, "hardware": "H100-SXM"}
+
+
+def test_five_million_dollars_of_h100_are_2_64e24_flop() -> None:
+    budget = Budget(dollars=5e6, **PRICED)
+    by_hand = 5e6 / 2.7 * 3600 * 989.4e12 * 0.4
+    assert budget.flop == pytest.approx(by_hand)
+    assert budget.flop == pytest.approx(2.64e24, rel=2e-3)
+    assert budget.cost == 5e6
+
+
+def test_hours_agree_with_the_published_conversion() -> None:
+    # 1e22 FLOP at 40 % of an H100 are 7,019 hours.
+    budget = Budget(compute=1e22, price_per_hour=1.0, mfu=0.4, hardware="H100-SXM")
+    assert budget.cost == pytest.approx(7018.84, rel=1e-3)
+
+
+@pytest.mark.parametrize("hardware", sorted(PEAK_BF16_FLOP_PER_SECOND))
+def test_money_and_compute_convert_both_ways(hardware: str) -> None:
+    priced = PRICED | {"hardware": hardware}
+    bought = Budget(dollars=1e6, **priced)
+    again = Budget(compute=bought.flop, **priced)
+    assert again.cost == pytest.approx(1e6)
+    assert again.flop == bought.flop
+    assert bought.flop == pytest.approx(1e6 * (bought.flop_per_dollar or 0))
+
+
+def test_an_unpriced_budget_has_no_cost() -> None:
+    budget = Budget(compute=1e22)
+    assert (budget.flop, budget.cost, budget.flop_per_dollar) == (1e22, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "one of the two"),
+        ({"compute": 1e22, "dollars": 1e6, **PRICED}, "one of the two"),
+        ({"compute": -1e22}, "compute = -1e.22"),
+        ({"compute": 0.0}, "compute = 0 "),
+        ({"compute": float("nan")}, "compute = nan"),
+        ({"compute": float("inf")}, "compute = inf"),
+        ({"dollars": -5.0, **PRICED}, "dollars = -5"),
+        ({"dollars": 5.0, **PRICED, "price_per_hour": -2.7}, "price_per_hour = -2.7"),
+        ({"dollars": 5.0, **PRICED, "price_per_hour": 0.0}, "price_per_hour = 0"),
+        ({"dollars": 5.0, **PRICED, "mfu": 1.2}, r"mfu = 1.2 .*\(0, 1\]"),
+        ({"dollars": 5.0, **PRICED, "mfu": 0.0}, "mfu = 0 "),
+        ({"dollars": 5.0, **PRICED, "mfu": float("nan")}, "mfu = nan"),
+        ({"dollars": 5.0, **PRICED, "hardware": "H100-SMX"}, "did you mean 'H100-SXM'"),
+        ({"dollars": 5.0}, "dollars need price_per_hour"),
+        ({"dollars": 5.0, "mfu": 0.4, "hardware": "H100-SXM"}, "dollars need price_per_hour"),
+        ({"compute": 1e22, "mfu": 0.4}, "needs all of"),
+    ],
+)
+def test_bad_budgets_say_what_was_expected(given: dict[str, Any], message: str) -> None:
+    with pytest.raises((PlanError, UnknownNameError), match=message):
+        Budget(**given)
+
+
+def test_a_budget_is_frozen_and_stated_by_name() -> None:
+    with pytest.raises(AttributeError):
+        Budget(compute=1e22).compute = 1.0  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Budget(1e22)  # type: ignore[misc]

@@ -1,0 +1,313 @@
+"""Every command on a small saved fit: what it prints, that `--json` parses, and that nothing is overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import make_fit, make_runs
+
+from bayescale.cli import run
+from bayescale.cli.equation import readable
+from bayescale.cli.wording import for_the_shell
+from bayescale.laws import LAWS
+from bayescale.posterior import New, load_fit
+from bayescale.predict import EXACT_LAW, predict
+from bayescale.runs import list_datasets
+from bayescale.zoo import load_model, model_names
+
+Call = Callable[..., str]
+COMMANDS = [
+    ("demo",),
+    ("models",),
+    ("models", "show"),
+    ("models", "copy"),
+    ("data",),
+    ("data", "show"),
+    ("fit",),
+    ("check",),
+    ("predict",),
+    ("plan",),
+    ("plot",),
+]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fit of the joint law to six architectures, its posterior the prior."""
+    return make_fit(draws=200).save(tmp_path_factory.mktemp("fits") / "pile.nc")
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fit of the compute law to one architecture on one task."""
+    fit = make_fit("compute", make_runs(), draws=200)
+    return fit.save(tmp_path_factory.mktemp("fits") / "lone.nc")
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command that must succeed silently on standard error; gives what it printed."""
+
+    def do(*words: object) -> str:
+        code = run([str(w) for w in words])
+        out, err = capsys.readouterr()
+        assert (code, err) == (0, "")
+        return out
+
+    return do
+
+
+def as_json(text: str) -> Any:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_and_json(command: tuple[str, ...], call: Call) -> None:
+    said = call(*command, "--help")
+    assert "--json" in said
+    assert "[default: ]" not in said
+    assert "Usage: bayescale" in said
+
+
+def test_version_is_the_packages(call: Call) -> None:
+    import bayescale
+
+    assert call("--version").strip() == bayescale.__version__
+
+
+def test_models_lists_each_by_area(call: Call) -> None:
+    said = call("models")
+    listed = as_json(call("models", "--json"))["models"]
+    assert sorted(m["name"] for m in listed) == model_names()
+    assert [m["area"] for m in listed] == sorted(m["area"] for m in listed)
+    assert all(name in said for name in model_names())
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_show_model_says_all_of_it(name: str, call: Call) -> None:
+    said, data = call("models", "show", name), as_json(call("models", "show", name, "--json"))
+    spec = load_model(name)
+    stated = {p["name"]: p for p in data["parameters"]}
+    assert set(spec.parameters) < set(stated)
+    assert data["equation"] in said
+    for key, parameter in stated.items():
+        assert re.search(rf"^{key}: \S", said, re.MULTILINE), f"{key} is not explained"
+        for prior in parameter["priors"]:
+            assert prior["prior"] in said
+            assert all(study in said for study in prior["studies"])
+    assert {k: set(v["pool"]) for k, v in stated.items() if k in spec.parameters} == {
+        k: set(v.pool) for k, v in spec.parameters.items()
+    }
+
+
+def test_show_model_tells_priors_apart_by_kind_of_text(call: Call) -> None:
+    data = as_json(call("models", "show", "parameter-data", "--json"))
+    floor = next(p for p in data["parameters"] if p["name"] == "L_inf")
+    assert [p["corpora"] for p in floor["priors"]] == [["web"], ["text"], ["other"]]
+    assert floor["priors"][2]["unit"] == "lowest loss"
+
+
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_equations_are_readable_in_a_terminal(law: Any) -> None:
+    assert not re.search(r"[\\{}]", readable(law.latex))
+
+
+def test_equation_of_the_joint_law() -> None:
+    expected = "L = L∞ + [(A N^−β)^(1/γ) + (B D^−δ)^(1/γ)]^γ"
+    assert readable(LAWS["parameter-data"].latex) == expected
+
+
+def test_copied_model_is_loaded_and_never_replaced(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call("models", "copy", "compute")
+    assert load_model("compute.toml") == load_model("compute")
+    mine = tmp_path / "mine.toml"
+    assert as_json(call("models", "copy", "compute", mine, "--json")) == {"written": str(mine)}
+    mine.write_text("# edited")
+    assert run(["models", "copy", "compute", str(mine)]) == 1
+    assert mine.read_text() == "# edited"
+
+
+def test_data_lists_and_describes(call: Call) -> None:
+    listed = as_json(call("data", "--json"))["datasets"]
+    assert [d["name"] for d in listed] == [d.name for d in list_datasets()]
+    assert "pile-families" in call("data")
+    described = as_json(call("data", "show", "pile-families", "--json"))
+    assert described["rows"] == 30
+    assert "--unflagged" in call("data", "show", "pile-families")
+    assert as_json(call("data", "show", "pile-families", "--unflagged", "--json"))["rows"] == 29
+
+
+def test_loading_options_reach_the_table(call: Call, tmp_path: Path) -> None:
+    table = tmp_path / "wide.csv"
+    table.write_text(
+        "size,D,eval/c4/loss,acc\n" + "".join(f"{n},{20 * n}B,{3 - n / 10},.5\n" for n in (1, 2, 4))
+    )
+    options = ("--column", "params=size (B)", "--task", "c4=eval/c4/loss", "--task", "quiz=acc")
+    info = ("--task-info", "c4.metric=bits/byte", "--task-info", "quiz.metric=accuracy")
+    described = as_json(call("data", "show", table, *options, *info, "--json"))
+    assert described["design"]["ranges"]["N"] == pytest.approx([1e9, 4e9])
+    assert described["tasks"]["c4"].startswith("bits/byte")
+    assert described["loss_range"]["quiz"] == pytest.approx([0.5, 0.5])
+
+
+def test_check_prints_verdict_and_summary(call: Call, saved: Path) -> None:
+    said, data = call("check", saved), as_json(call("check", saved, "--json"))
+    assert "converged: R̂" in said
+    assert EXACT_LAW in said
+    assert data["convergence"]["passed"] is True
+    groups = {r["group"] for r in data["summary"]["parameters"]}
+    assert groups == {"population", *load_fit(saved).model.groups["architecture"]}
+    assert EXACT_LAW in data["summary"]["notes"]
+
+
+def test_predict_is_the_packages_own(call: Call, saved: Path) -> None:
+    options = ("--architecture", "Pythia", "--new-architecture", "mamba-3")
+    text = call("predict", saved, "--params", "70B", "--tokens", "1.4T", *options)
+    data = as_json(call("predict", saved, "--params=70e9", "--tokens=1.4e12", *options, "--json"))
+    expected = predict(
+        load_fit(saved), params=70e9, tokens=1.4e12, architecture=["Pythia", New("mamba-3")]
+    )
+    assert EXACT_LAW in text
+    assert EXACT_LAW in data["notes"]
+    assert [r["architecture"] for r in data["forecasts"]] == ["Pythia", "mamba-3"]
+    assert [r["hi90"] for r in data["forecasts"]] == pytest.approx(expected.table()["hi90"])
+    assert f"{data['forecasts'][1]['median']:.4g}" in text
+
+
+def test_predict_reads_points_as_people_write_them(call: Call, saved: Path, tmp_path: Path) -> None:
+    points = tmp_path / "points.csv"
+    points.write_text("N,D (T),who\n70B,1.4,a\n7e9,2,b\n")
+    data = as_json(call("predict", saved, "--at", points, "--architecture", "Pythia", "--json"))
+    assert [r["params"] for r in data["forecasts"]] == [70e9, 7e9]
+    assert [r["tokens"] for r in data["forecasts"]] == pytest.approx([1.4e12, 2e12])
+    assert any("who" in note for note in data["notes"])
+
+
+def test_predict_repeated_options_are_points(call: Call, lone: Path) -> None:
+    data = as_json(call("predict", lone, "--compute", "1e24", "--compute", "1e25", "--json"))
+    assert [r["compute"] for r in data["forecasts"]] == [1e24, 1e25]
+
+
+def test_predict_kinds_differ_by_the_noise(call: Call, lone: Path) -> None:
+    words = ("predict", lone, "--compute", "1e24", "--json", "--kind")
+    run_, law = (as_json(call(*words, k))["forecasts"][0] for k in ("run", "law"))
+    assert run_["hi90"] != law["hi90"]
+
+
+def test_plan_prints_and_writes_the_same(call: Call, saved: Path, tmp_path: Path) -> None:
+    target = tmp_path / "plan.json"
+    words = ("plan", saved, "--compute", "1e24", "--architecture", "Pythia", "--target-loss", "2")
+    risks = ("--risk", "expectation", "--risk", "cvar:0.1")
+    data = as_json(call(*words, *risks, "-o", target, "--json"))
+    assert as_json(target.read_text(encoding="utf-8")) == data
+    assert [r["risk"] for r in data["recommendations"]] == ["expectation", "cvar:0.1"]
+    said = call(*words, *risks)
+    assert all(caveat in said for caveat in data["caveats"])
+    assert EXACT_LAW in data["caveats"]
+
+
+def test_plan_takes_money(call: Call, saved: Path) -> None:
+    money = ("--dollars", "5M", "--price-per-hour", "2.7", "--mfu", ".4", "--hardware", "H100-SXM")
+    data = as_json(call("plan", saved, *money, "--new-architecture", "mamba-3", "--json"))
+    assert data["problem"]["compute"] == pytest.approx(2.64e24, rel=2e-3)
+    assert data["problem"]["dollars"] == 5e6
+    assert data["problem"]["architecture"] == "new: mamba-3"
+
+
+@pytest.mark.parametrize("kind", ["posterior", "curve", "frontier"])
+def test_plot_writes_both_files(
+    kind: str, call: Call, saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = ("--compute", "1e24", "--architecture", "Pythia") if kind == "frontier" else ()
+    words = ("plot", saved, kind, "-o", tmp_path / "figure.pdf", "--width", "column", *budget)
+    written = as_json(call(*words, "--json"))["written"]
+    assert [Path(p).name for p in written] == ["figure.pdf", "figure.png"]
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert run([str(w) for w in words]) == 1, "an existing figure was replaced"
+    assert "--force" in capsys.readouterr().err
+    call(*words, "--force")
+
+
+def test_messages_are_respelled_for_the_shell() -> None:
+    said = "x: no column 'loss'; type: load_runs('a b.csv', tasks={'c4': 'eval/c4', 'm': 'ppl x'})"
+    assert for_the_shell(said).endswith("type: --task c4=eval/c4 --task 'm=ppl x'")
+    nested = for_the_shell("if not: task_info={'c4': {'metric': 'bits/byte'}}")
+    assert nested == "if not: --task-info c4.metric=bits/byte"
+    assert for_the_shell("or say columns={'params': 'N (M)'}.") == "or say --column 'params=N (M)'."
+    assert for_the_shell("compute='6ND' does without") == "--compute-source 6ND does without"
+    assert for_the_shell("tasks={…} is for") == "--task NAME=VALUE is for"
+
+
+def test_numbers_that_json_has_no_word_for(capsys: pytest.CaptureFixture[str]) -> None:
+    from bayescale.cli.output import emit_json
+
+    emit_json({"a": float("nan"), "b": np.float64(np.inf), "c": np.arange(2), "d": (1, None)})
+    assert as_json(capsys.readouterr().out) == {"a": None, "b": None, "c": [0, 1], "d": [1, None]}
+
+
+def test_a_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
+    code = (
+        "import sys; from bayescale.cli import output, main\n"
+        "sys.argv = ['bayescale', 'models']\n"
+        "shown = output.table\n"
+        "output.table = lambda *a: [shown(*a) for _ in range(999)]\n"
+        "import bayescale.cli.listing as listing; listing.table = output.table\n"
+        "main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="NOT CHECKED: no pseudo-terminals here")
+def test_progress_is_shown_on_a_terminal_only_and_never_on_stdout(saved: Path) -> None:
+    outer, inner = os.openpty()
+    words = ["predict", str(saved), "--compute=1e24", "--architecture=Pythia", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bayescale.cli", *words],
+        stdout=subprocess.PIPE,
+        stderr=inner,
+        env={**os.environ, "TERM": "xterm"},
+        check=True,
+        text=True,
+    )
+    os.close(inner)
+    shown = os.read(outer, 65536).decode()
+    os.close(outer)
+    assert "reading the fit" in shown
+    assert as_json(done.stdout)["kind"] == "run"
+
+
+def test_a_saved_fit_is_served_without_a_sampler(saved: Path) -> None:
+    code = (
+        "import sys; from bayescale.cli import run\n"
+        f"for words in (['check', {str(saved)!r}],"
+        f" ['predict', {str(saved)!r}, '--compute=1e24', '--architecture=Pythia'],"
+        f" ['plan', {str(saved)!r}, '--compute=1e24', '--architecture=Pythia']):\n"
+        "    assert run(words) == 0\n"
+        "assert not {'pymc', 'pytensor', 'nutpie', 'arviz'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

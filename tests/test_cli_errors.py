@@ -1,0 +1,237 @@
+"""What goes wrong at the command line: an exit code, one line on standard error, nothing on standard output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers import make_fit
+
+from bayescale.cli import run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good and bad files for all the commands below."""
+    place = tmp_path_factory.mktemp("cli")
+    make_fit(draws=100).save(place / "good.nc")
+    make_fit(draws=100, converged=False).save(place / "unconverged.nc")
+    make_fit("compute", draws=100).save(place / "compute.nc")
+    (place / "truncated.nc").write_bytes((place / "good.nc").read_bytes()[:5000])
+    (place / "text.nc").write_text("hello")
+    (place / "mine.json").write_text("mine")
+    (place / "bad.csv").write_text("N,D,loss\nx,2e10,3\n-1,3e10,4\n1e9,2e10,nan\n")
+    (place / "wide.csv").write_text("N,D,eval/c4/loss\n1e9,2e10,3\n2e9,2e10,2.9\n")
+    (place / "empty.csv").write_text("")
+    (place / "points.csv").write_text("N,D\n70B,1.4T\n-7B,1T\n")
+    (place / "nothing.csv").write_text("colour\nred\n")
+    (place / "bad.toml").write_text('extends = "compute"\nlaww = "data"\n')
+    (place / "a-folder").mkdir()
+    return place
+
+
+# Words of the command, and what its one line must contain.
+USER_ERRORS = [
+    ("models show parametr-data", "did you mean 'parameter-data'"),
+    ("models show nope.toml", "no model file"),
+    ("models show bad.toml", "did you mean 'law'"),
+    ("models copy comput", "did you mean 'compute'"),
+    ("models copy compute mine.json", "exists already"),
+    ("data show pile-familes", "did you mean the published set 'pile-families'"),
+    ("data show bad.csv", "3 bad cells"),
+    ("data show wide.csv", "--task c4=eval/c4/loss"),
+    ("data show empty.csv", "empty"),
+    ("data show a-folder", "a-folder"),
+    ("data show wide.csv --task c4=eval/c4/lost", "did you mean 'eval/c4/loss'"),
+    ("data show wide.csv --task c4", "expected NAME=VALUE"),
+    ("data show wide.csv --column parms=N", "did you mean 'params'"),
+    ("data show wide.csv --task c4=eval/c4/loss --task-info c4.metrc=x", "did you mean 'metric'"),
+    ("data show wide.csv --task-info metric=x", "expected LABEL.FIELD=VALUE"),
+    ("fit pile-families -o no/where.nc", "no folder no"),
+    ("fit pile-families -o a-folder", "it is a folder"),
+    ("fit pile-families -o good.nc", "exists already"),
+    ("fit pile-familes -o new.nc", "did you mean"),
+    ("fit bad.csv -o new.nc", "row 2, column 'N': 'x'"),
+    ("fit pile-families -o new.nc --model comput", "did you mean 'compute'"),
+    ("fit pile-families -o new.nc --model bad.toml", "did you mean 'law'"),
+    ("fit pile-families -o new.nc --prior beta", "--prior 'beta': expected NAME=VALUE"),
+    ("fit pile-families -o new.nc --prior betta=HalfNormal(sigma=1)", "did you mean 'beta'"),
+    ("fit pile-families -o new.nc --prior beta=LogNorml(mu=0,sigma=1)", "'LogNormal'"),
+    ("fit pile-families -o new.nc --prior a=x --prior a=y", "given twice"),
+    ("fit pile-families -o new.nc --exclude chinchila", "did you mean 'chinchilla'"),
+    ("fit pile-families -o new.nc --seed -1", "--seed -1"),
+    ("fit pile-families -o new.nc --cores 0", "--cores 0"),
+    ("fit pile-families -o new.nc --draws 0", "draws = 0"),
+    ("fit pile-families -o new.nc --target-accept 1", "between 0 and 1"),
+    ("check nope.nc", "no fit file nope.nc"),
+    ("check text.nc", "not a NetCDF file"),
+    ("check truncated.nc", "truncated"),
+    ("check a-folder", "it is a folder"),
+    ("predict good.nc", "say where to forecast"),
+    ("predict good.nc --params 70B --tokens 1T", "--architecture"),
+    ("predict good.nc --params 70B --tokens 1T --architecture Pytia", "did you mean 'Pythia'"),
+    ("predict good.nc --params 70B --tokens 1T --architecture Pytia", "--new-architecture"),
+    ("predict good.nc --params 70B --tokens 1T --architecture Pythia --task pil", "'pile'"),
+    (
+        "predict good.nc --params 70Q --tokens 1T --architecture Pythia",
+        "--params: unknown unit 'Q'",
+    ),
+    ("predict good.nc --params -5 --tokens 1T --architecture Pythia", "positive"),
+    ("predict good.nc --params 70B --architecture Pythia", "tokens missing"),
+    ("predict good.nc --at points.csv --architecture Pythia", "row 3, column 'N': '-7B'"),
+    ("predict good.nc --at nothing.csv --architecture Pythia", "no column params"),
+    ("predict good.nc --at nope.csv --architecture Pythia", "no file nope.csv"),
+    ("predict good.nc --at points.csv --params 70B", "not both"),
+    ("plan good.nc --architecture Pythia", "--compute FLOP or --dollars"),
+    ("plan good.nc --compute 1e24 --dollars 5e6", "one of the two"),
+    ("plan good.nc --dollars 5e6", "--price-per-hour"),
+    ("plan good.nc --compute 1e24", "--architecture"),
+    ("plan good.nc --compute lots --architecture Pythia", "--compute"),
+    ("plan good.nc --compute 1e24 --risk cvr:0.1 --architecture Pythia", "did you mean 'cvar:0.1'"),
+    ("plan good.nc --compute 1e24 --risk cvar:2 --architecture Pythia", "CVaR share"),
+    ("plan good.nc --compute 1e24 --target-loss -1 --architecture Pythia", "positive loss"),
+    ("plan good.nc --compute 1e24 --architecture Pythia -o mine.json", "--force"),
+    ("plan good.nc --compute 1e24 --architecture Pythia -o no/plan.json", "no folder"),
+    ("plan good.nc --compute 1e24 --architecture Pythia --new-architecture x", "not both"),
+    (
+        "plan good.nc --dollars 5e6 --price-per-hour 2.7 --mfu .4 --hardware H100 "
+        "--architecture Pythia",
+        "did you mean 'H100",
+    ),
+    ("plan compute.nc --compute 1e24 --architecture Pythia", "joint"),
+    ("plot good.nc posterior -o no/figure.pdf", "no folder"),
+    ("plot good.nc posterior -o figure.svg", "figure.pdf"),
+    ("plot good.nc frontier -o figure.pdf", "add --compute 1e24"),
+    ("plot good.nc curve -o figure.pdf --compute 1e24", "belongs to a frontier"),
+    ("demo --out nowhere", "no such folder"),
+    ("demo --seed -1", "--seed -1"),
+]
+WRONG_USAGE = [
+    "bogus",
+    "models bogus",
+    "models show",
+    "data --bogus",
+    "fit",
+    "fit pile-families",
+    "fit pile-families -o new.nc --bogus 3",
+    "fit pile-families -o new.nc --draws many",
+    "fit pile-families -o new.nc --param-count nonembedding",
+    "check",
+    "predict good.nc --kind rum --compute 1e24",
+    "plan good.nc --mfu abc",
+    "plot good.nc fronteer -o figure.pdf",
+    "plot good.nc posterior -o figure.pdf --width wide",
+    "demo extra",
+]
+UNCONVERGED = [
+    "check unconverged.nc",
+    "check unconverged.nc --json",
+    "predict unconverged.nc --compute 1e24 --architecture Pythia",
+    "plan unconverged.nc --compute 1e24 --architecture Pythia",
+    "plot unconverged.nc posterior -o figure.pdf",
+]
+
+
+def fail(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    monkeypatch.chdir(folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    assert run(words.split()) == code
+    after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    assert after == before, "a command that failed changed a file"
+
+
+def one_line(err: str) -> str:
+    assert err.startswith("bayescale: ")
+    assert err.endswith("\n")
+    assert err.count("\n") == 1, "more than one line"
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(("words", "expected"), USER_ERRORS)
+def test_user_error_is_one_line_and_1(
+    words: str,
+    expected: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fail(words, folder, monkeypatch, 1)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected in one_line(err)
+
+
+@pytest.mark.parametrize("words", WRONG_USAGE)
+def test_wrong_usage_is_one_line_and_2(
+    words: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fail(words, folder, monkeypatch, 2)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--help" in one_line(err)
+
+
+@pytest.mark.parametrize("words", UNCONVERGED)
+def test_a_fit_that_did_not_converge_is_3(
+    words: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fail(words, folder, monkeypatch, 3)
+    out, err = capsys.readouterr()
+    assert (out != "") == words.startswith("check"), "only check still shows the summary"
+    assert "did not converge" in one_line(err)
+
+
+def test_an_unconverged_fit_may_be_used_on_purpose(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--compute=1e24", "--architecture=Pythia", "--allow-unconverged"]
+    for command in ("predict", "plan"):
+        assert run([command, str(folder / "unconverged.nc"), *where]) == 0
+        assert "did not converge" in capsys.readouterr().out
+
+
+def test_a_wrong_table_or_option_fails_before_the_sampler_is_loaded(folder: Path) -> None:
+    code = (
+        "import sys; from bayescale.cli import run\n"
+        "for words in ('fit bad.csv -o x.nc', 'fit pile-families -o good.nc',"
+        " 'fit pile-families -o no/x.nc', 'fit pile-families -o x.nc --prior betta=x(a=1)'):\n"
+        "    assert run(words.split()) == 1\n"
+        "assert not {'pymc', 'pytensor', 'nutpie'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, capture_output=True)
+
+
+def test_ctrl_c_is_130(tmp_path: Path) -> None:
+    """The handler is in place before anything slow begins: here, reading a table that never ends."""
+    code = (
+        "import pathlib, sys, time, bayescale.runs\n"
+        "def endless(*args, **options):\n"
+        "    pathlib.Path('reading').touch(); time.sleep(60)\n"
+        "bayescale.runs.load_runs = endless\n"
+        "from bayescale.cli import main\n"
+        "sys.argv = ['bayescale', 'data', 'show', 'x.csv']\n"
+        "main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "reading").exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(2)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "bayescale: interrupted\n")

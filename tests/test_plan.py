@@ -1,0 +1,305 @@
+"""Plans: closed forms for a point mass, regret by its definition, P(hit) by simulation, and what must be said."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import make_fit, make_runs
+from scipy.optimize import brentq
+from test_laws import TEXTBOOK
+
+from bayescale.decide import Budget, CVaR, Expectation, IsoFlop, Plan, Quantile, plan
+from bayescale.decide.plan import si
+from bayescale.errors import BayescaleError, ConvergenceError, PlanError, UnknownNameError
+from bayescale.laws import joint_frontier, textbook_theta
+from bayescale.posterior import Fit, New
+from bayescale.predict import EXACT_LAW, predict
+from bayescale.zoo import load_model
+
+CHINCHILLA = Budget(compute=5.76e23)
+PRICED = Budget(dollars=5e6, price_per_hour=2.7, mfu=0.4, hardware="H100-SXM")
+RISKS = [Expectation(), CVaR(0.1), Quantile(0.9)]
+
+
+def besiroglu(gamma: float = 1.0, draws: int = 10) -> Fit:
+    """A point mass at the fit of Besiroglu et al. 2024, or at its amplitudes and exponents with another γ."""
+    p = TEXTBOOK["besiroglu"]
+    log_n, log_d = math.log(1e9), math.log(2e10)
+    by_n = (p["A"] * math.exp(-p["beta"] * log_n)) ** (1 / gamma)
+    by_d = (p["B"] * math.exp(-p["delta"] * log_d)) ** (1 / gamma)
+    theta = textbook_theta(**p, gamma=gamma)
+    values = {
+        "R0": (by_n + by_d) ** gamma,
+        "omega": by_n / (by_n + by_d),
+        "alpha": theta["alpha"],
+        "a": theta["a"],
+        "L_inf": p["L_inf"],
+        "sigma": 0.01,
+    }
+    if gamma == 1.0:
+        return make_fit("chinchilla", make_runs(), draws=draws, values=values)
+    return make_fit(runs=make_runs(), draws=draws, values=values | {"gamma": gamma})
+
+
+@pytest.fixture(scope="module")
+def fit() -> Fit:
+    return make_fit(runs=make_runs(), draws=300)
+
+
+@pytest.fixture(scope="module")
+def made(fit: Fit) -> Plan:
+    return plan(fit, PRICED, RISKS, target_loss=2.0)
+
+
+# ------------------------------------------------------------------ a point mass
+
+
+def test_besiroglu_at_chinchillas_budget_is_72_billion_parameters() -> None:
+    made = plan(besiroglu(), CHINCHILLA)
+    (best,) = made.recommendations
+    assert best.params == pytest.approx(72.2487e9, rel=1e-3)
+    assert best.tokens == pytest.approx(1.32874e12, rel=1e-3)
+    assert made.optimum["params"]["median"] == pytest.approx(7.22487e10, rel=6e-6)
+    assert made.optimum["tokens"]["median"] == pytest.approx(1.32874e12, rel=6e-6)
+    assert made.optimum["tokens_per_param"]["median"] == pytest.approx(18.3912, rel=6e-6)
+    assert best.regret == pytest.approx(0.0, abs=1e-6)
+    assert "72.2B" in str(made)
+
+
+@pytest.mark.parametrize("gamma", [0.4, 0.8, 1.0, 1.4])
+@pytest.mark.parametrize("risk", RISKS, ids=lambda r: r.name)
+def test_a_certain_law_has_one_answer_whatever_the_risk(gamma: float, risk: Any) -> None:
+    fit = besiroglu(gamma)
+    made = plan(fit, Budget(compute=1e24), risk)
+    theta = textbook_theta(**TEXTBOOK["besiroglu"], gamma=gamma)
+    exact = float(
+        np.exp(joint_frontier(theta, {"params": 0, "tokens": 0}).log_params(math.log(1e24)))
+    )
+    # The loss is flat at its minimum: a search resolves the place to the root of its precision.
+    assert made.recommendations[0].params == pytest.approx(exact, rel=1e-3)
+    assert made.optimum["params"]["lo90"] == pytest.approx(exact, rel=1e-9)
+    assert made.optimum["params"]["hi90"] == pytest.approx(exact, rel=1e-9)
+    spend = 6 * made.table["params"] * made.table["tokens"]
+    np.testing.assert_allclose(spend, 1e24, rtol=1e-12)
+
+
+def test_regret_set_of_a_certain_law_is_its_valley() -> None:
+    made = plan(besiroglu(), CHINCHILLA)
+    assert made.regret_set is not None
+    theta = textbook_theta(**TEXTBOOK["besiroglu"])
+    width = float(joint_frontier(theta, {"params": 0, "tokens": 0}).valley_width(0.05))
+    found = made.regret_set["params_hi"] / made.regret_set["params_lo"]
+    step = float(np.log(made.table["params"][1] / made.table["params"][0]))
+    assert abs(math.log(found) - math.log(width)) < 2 * step
+
+
+# ------------------------------------------------------------------ regret and risk
+
+
+def test_regret_is_the_share_of_the_budget_that_the_frontier_would_save(fit: Fit) -> None:
+    iso = IsoFlop.of(fit, fit.groups(), 1e23)
+    log_params = np.linspace(math.log(1e9), math.log(1e12), 5)
+    log_r = iso.log_reducible(log_params)
+    waste = iso.wasted_share(log_r)
+    frontier = joint_frontier(iso.theta, iso.pivots)
+    for draw in (0, 7, 123):
+        for action in range(5):
+            # C′ such that the draw's own frontier gives the loss of the action.
+            gap = lambda c, d=draw, k=action: float(frontier.log_reducible(c)[d] - log_r[d, k])  # noqa: E731
+            enough = brentq(gap, iso.log_compute - 200.0, iso.log_compute + 1e-9, xtol=1e-12)
+            direct = 1 - math.exp(enough - iso.log_compute)
+            assert waste[draw, action] == pytest.approx(direct, abs=1e-9)
+
+
+def test_regret_is_zero_at_each_draws_own_optimum(fit: Fit) -> None:
+    iso = IsoFlop.of(fit, fit.groups(), 1e23)
+    log_n, log_r = iso.optimum()
+    at_own = np.diagonal(iso.log_reducible(log_n))
+    np.testing.assert_allclose(at_own, log_r, atol=1e-11)
+    np.testing.assert_allclose(iso.wasted_share(log_r), 0.0, atol=1e-12)
+    waste = iso.wasted_share(iso.log_reducible(np.linspace(0.0, 50.0, 40)))
+    assert np.all((waste >= 0) & (waste <= 1))
+
+
+def test_recommendations_have_the_least_risk_of_the_table(made: Plan) -> None:
+    assert [r.risk for r in made.recommendations] == ["expectation", "cvar:0.1", "quantile:0.9"]
+    for r in made.recommendations:
+        least = float(made.table[f"risk_{r.risk}"].min())
+        assert r.risk_value <= least * (1 + 1e-6)
+        assert 6 * r.params * r.tokens == pytest.approx(PRICED.flop)
+        assert r.regret_dollars == pytest.approx(r.regret * 5e6)
+        assert r.loss["lo90"] < r.loss["lo50"] < r.loss["median"] < r.loss["hi50"] < r.loss["hi90"]
+    np.testing.assert_array_equal(made.table["loss"], made.table["risk_expectation"])
+    assert np.all(made.table["risk_cvar:0.1"] >= made.table["risk_quantile:0.9"])
+
+
+def test_the_optimum_is_that_of_the_draws(fit: Fit, made: Plan) -> None:
+    theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(fit.groups()).items()}
+    frontier = joint_frontier(theta, fit.model.pivots)
+    log_c = math.log(PRICED.flop)
+    n, d = np.exp(frontier.log_params(log_c)), np.exp(frontier.log_tokens(log_c))
+    head = np.exp(frontier.log_reducible(log_c))
+    for name, draws in {
+        "params": n,
+        "tokens": d,
+        "tokens_per_param": d / n,
+        "headroom": head,
+        "loss": head + theta["L_inf"],
+        "floor": theta["L_inf"],
+    }.items():
+        assert made.optimum[name]["median"] == pytest.approx(float(np.median(draws)), rel=1e-9)
+        assert made.optimum[name]["hi90"] == pytest.approx(
+            float(np.quantile(draws, 0.95)), rel=1e-9
+        )
+
+
+# ------------------------------------------------------------------ targets
+
+
+def test_p_hit_is_the_share_of_simulated_runs_that_reach_the_target() -> None:
+    fit = make_fit(runs=make_runs(), draws=4000)
+    made = plan(fit, Budget(compute=1e23), target_loss=2.1)
+    at = 120
+    params = float(made.table["params"][at])
+    runs = predict(fit, params=params, compute=1e23, kind="run").draws
+    hits = float((runs <= 2.1).mean())
+    n = runs.size
+    assert abs(float(made.table["p_hit"][at]) - hits) < 4 * math.sqrt(hits * (1 - hits) / n)
+    assert 0.05 < hits < 0.95
+
+
+def test_p_target_below_floor(fit: Fit, made: Plan) -> None:
+    floor = fit.posterior["L_inf"]
+    assert made.p_target_below_floor == pytest.approx(float((floor > 2.0).mean()))
+    hopeless = plan(besiroglu(), CHINCHILLA, target_loss=1.7)
+    assert hopeless.p_target_below_floor == 1.0
+    # Noise on the log loss does not stop at the floor, but a tenth of it is twelve standard deviations.
+    assert hopeless.recommendations[0].p_hit == pytest.approx(0.0, abs=1e-2)
+    easy = plan(besiroglu(), CHINCHILLA, target_loss=3.0)
+    assert easy.p_target_below_floor == 0.0
+    assert easy.recommendations[0].p_hit == pytest.approx(1.0, abs=1e-2)
+    assert plan(fit, CHINCHILLA).p_target_below_floor is None
+    assert plan(fit, CHINCHILLA).recommendations[0].p_hit is None
+
+
+# ------------------------------------------------------------------ what a plan says
+
+
+def test_every_plan_prints_distance_caveat_and_calibration(fit: Fit) -> None:
+    for compute in (1e18, 1e21, 5.76e23, 1e27):
+        made = plan(fit, Budget(compute=compute))
+        text = str(made)
+        assert f"note: {EXACT_LAW}" in text
+        assert "note: not calibrated here: no back-test at this distance" in text
+        assert "beyond the fitted runs by up to" in text or "inside the range" in text
+    assert "the budget lies beyond every fitted run" in made.caveats
+    near = plan(besiroglu(), Budget(compute=1.2e20))
+    assert "the budget lies beyond every fitted run" not in near.caveats
+    assert "inside the range of the fitted runs" in near.caveats
+
+
+def test_distance_is_that_of_the_recommendation() -> None:
+    fit = besiroglu()
+    made = plan(fit, CHINCHILLA)
+    decades = math.log10(made.recommendations[0].params / float(fit.runs["params"].max()))
+    assert any(f"N {decades:.1f}" in c for c in made.caveats)
+
+
+def test_an_optimum_that_is_not_known_is_said_to_be_so(made: Plan) -> None:
+    assert made.regret_set is None
+    assert any("optimum is not known that well" in c for c in made.caveats)
+    assert any("optimum is not known" in c for c in plan(besiroglu(), CHINCHILLA).caveats) is False
+
+
+def test_money_is_shown_where_it_is_given(fit: Fit, made: Plan) -> None:
+    assert "($5,000,000)" in str(made)
+    assert made.problem["compute"] == pytest.approx(2.64e24, rel=2e-3)
+    assert "$" not in str(plan(fit, CHINCHILLA))
+
+
+def test_json_round_trip(made: Plan, tmp_path: Path) -> None:
+    path = made.save(tmp_path / "plan.json")
+    read = json.loads(path.read_text(encoding="utf-8"))
+    assert read == json.loads(json.dumps(made.to_dict()))
+    assert (read["format"], read["schema_version"]) == ("bayescale-plan", 1)
+    assert read["table"]["params"] == made.table["params"].to_numpy().tolist()
+    assert read["recommendations"][0]["params"] == made.recommendations[0].params
+    assert read["provenance"]["model_hash"]
+    assert [p.name for p in tmp_path.iterdir()] == ["plan.json"]
+    with pytest.raises(BayescaleError, match="no folder"):
+        made.save(tmp_path / "absent" / "plan.json")
+
+
+def test_a_plan_is_the_same_each_time(fit: Fit) -> None:
+    one, two = (plan(fit, CHINCHILLA, RISKS, target_loss=2.0).to_dict() for _ in range(2))
+    assert one == two
+
+
+def test_new_groups_are_named_as_new(fit: Fit) -> None:
+    made = plan(fit, CHINCHILLA, architecture=New("mamba-3"))
+    assert made.problem["architecture"] == "new: mamba-3"
+    assert made.problem["task"] == "web"
+    wide, narrow = (
+        math.log(q["hi90"] / q["lo90"])
+        for q in (made.optimum["params"], plan(besiroglu(), CHINCHILLA).optimum["params"])
+    )
+    assert wide > narrow
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target_loss": -1.0}, "target_loss = -1 .expected a positive loss"),
+        ({"target_loss": float("nan")}, "target_loss = nan"),
+        ({"risk": []}, "risk is an empty list"),
+        ({"architecture": "gtp"}, r"did you mean 'gpt'"),
+    ],
+)
+def test_bad_problems(fit: Fit, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((PlanError, UnknownNameError), match=message):
+        plan(fit, CHINCHILLA, **options)
+
+
+@pytest.mark.parametrize("model", ["compute", "parameter", "data"])
+def test_a_law_of_one_axis_has_nothing_to_choose(model: str) -> None:
+    with pytest.raises(PlanError, match=r"has no choice of N and D.*fit a joint law"):
+        plan(make_fit(model, make_runs(), draws=5), CHINCHILLA)
+
+
+def test_an_unconverged_fit_is_refused_or_marked() -> None:
+    bad = make_fit(runs=make_runs(), draws=20, converged=False)
+    with pytest.raises(ConvergenceError, match="allow_unconverged"):
+        plan(bad, CHINCHILLA)
+    made = plan(bad, CHINCHILLA, allow_unconverged=True)
+    assert any("did not converge" in c for c in made.caveats)
+
+
+def test_an_experimental_model_needs_a_flag() -> None:
+    spec = load_model("parameter-data").model_copy(update={"status": "experimental"})
+    fit = make_fit(spec, make_runs(), draws=20)
+    with pytest.raises(PlanError, match="allow_experimental=True"):
+        plan(fit, CHINCHILLA)
+    assert plan(fit, CHINCHILLA, allow_experimental=True).recommendations
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (7.22e10, "72.2B"),
+        (1.4e12, "1.4T"),
+        (1.25e8, "125M"),
+        (2e3, "2k"),
+        (18.39, "18.4"),
+        (0.01, "0.01"),
+    ],
+)
+def test_counts_are_written_as_people_write_them(value: float, text: str) -> None:
+    assert si(value) == text
