@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import make_runs
-from scipy import stats
+from scipy import linalg, stats
 
 from bayescale.runs import Runs
 from bayescale.spec import Level, Prior, ResolvedModel, prior_draws, resolve
@@ -128,8 +128,12 @@ def log_prior(model: ResolvedModel, at: dict[str, np.ndarray]) -> float:
 
 
 def free_effects(level: Level, at: dict[str, np.ndarray]) -> np.ndarray:
-    """Effects of a level, one row a parameter."""
+    """Effects in orthonormal coordinates, one row a parameter: they sum to zero over each of their axes."""
     effect = at[f"effect_{level}"]
+    for axis in range(1, effect.ndim):
+        effect = np.moveaxis(
+            np.moveaxis(effect, axis, -1) @ linalg.helmert(effect.shape[axis]).T, -1, axis
+        )
     return effect.reshape(effect.shape[0], -1)
 
 

@@ -170,7 +170,9 @@ def contraction(fit: Fit, name: str) -> tuple[float, float]:
 def test_constant_data_leaves_delta_at_its_prior() -> None:
     """Stated in (β, δ), so that δ has a prior of its own; β is the positive control."""
     points = [(float(i), 0.0) for i in np.linspace(-1.5, 1.5, 12)]
-    fit = sample(load(table({"only": {}}, points)), prior={"delta": "LogNormal(mu=-1.3, sigma=0.4)"})
+    fit = sample(
+        load(table({"only": {}}, points)), prior={"delta": "LogNormal(mu=-1.3, sigma=0.4)"}
+    )
     (delta, error), (beta, _) = contraction(fit, "delta"), contraction(fit, "beta")
     assert delta < 0.10, (delta, error)
     assert beta > 0.20

@@ -15,7 +15,7 @@ from bayescale.build.population import populations, variable
 from bayescale.errors import unknown
 from bayescale.laws import Array, from_link, to_link
 from bayescale.runs import Runs
-from bayescale.spec import Level, Prior, ResolvedModel, coords, effect_dims
+from bayescale.spec import GROUP_DIMS, Level, Prior, ResolvedModel, coords, effect_dims
 
 _ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss")
 
@@ -77,8 +77,8 @@ def canonical_rows(runs: Runs) -> pd.DataFrame:
 def build(model: ResolvedModel, runs: Runs) -> pm.Model:
     """Write a resolved model out in PyMC.
 
-    Every parameter θ with link g has g(θ) = g(μ) + Σ over its levels of a group effect, each effect τ·z with z standard
-    normal (non-centred). One matrix of z a level keeps the graph, and its compilation, small.
+    Every parameter θ with link g has g(θ) = g(μ) + Σ over its levels of a group effect with standard deviation τ, which
+    sums to zero over the groups of its level. One matrix of effects a level keeps the graph, and compilation, small.
 
     Parameters
     ----------
@@ -102,9 +102,7 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
             level: pm.Data(f"{level}_index", value, dims="run")
             for level, value in data.index.items()
         }
-        effects = {level: _effects(model, level) for level in model.levels()}
-        theta = _by_run(model, effects, index)
-        theta = law.complete(theta, xp)
+        theta = law.complete(_by_run(model, index), xp)
         for name, parameter in model.parameters.items():
             if parameter.equals is not None:
                 theta[name] = theta[parameter.equals]
@@ -122,39 +120,55 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
     return built
 
 
-def _effects(model: ResolvedModel, level: Level) -> Array:
-    """Effects of one level on the link scale, dims (parameter, group ...)."""
-    names, dims = model.pooled_parameters(level), effect_dims(level)
-    scale = np.array([model.parameters[n].pool[level] for n in names])
-    tau = pm.HalfNormal(f"tau_{level}", sigma=scale, dims=dims[0])
-    # Not zero-sum: on six families the smallest ESS is the same, and a new group is then simply one more draw.
-    z = pm.Normal(f"z_{level}", dims=dims)
-    return pm.Deterministic(
-        f"effect_{level}", tau.reshape((-1, *[1] * (len(dims) - 1))) * z, dims=dims
-    )
+def _scales(model: ResolvedModel, level: Level) -> Array:
+    """τ of every parameter that is pooled over a level."""
+    scale = np.array([model.parameters[n].pool[level] for n in model.pooled_parameters(level)])
+    return pm.HalfNormal(f"tau_{level}", sigma=scale, dims=f"parameter_{level}")
 
 
-def _by_run(
-    model: ResolvedModel, effects: Mapping[Level, Array], index: Mapping[str, Array]
+def _effects(
+    model: ResolvedModel, level: Level, tau: Array, given: Mapping[str, Array]
 ) -> dict[str, Array]:
+    """Effects of one level on the link scale, by parameter: those given, the others non-centred (τ·z).
+
+    Effects sum to zero over their groups, so that the population is the mean of the groups: else every effect could
+    be shifted against it, along a ridge that is longer the better the data.
+    """
+    names, groups = model.pooled_parameters(level), GROUP_DIMS[level]
+    rest = [n for n in names if n not in given]
+    effect = dict(given)
+    if rest:
+        pm.modelcontext(None).add_coord(f"drawn_{level}", rest)
+        dims = (f"drawn_{level}", *groups)
+        z = pm.ZeroSumNormal(f"z_{level}", dims=dims, n_zerosum_axes=len(groups))
+        effect |= {n: tau[names.index(n)] * z[i] for i, n in enumerate(rest)}
+    stacked = pt.stack([effect[n] for n in names])
+    pm.Deterministic(f"effect_{level}", stacked, dims=effect_dims(level))
+    return effect
+
+
+def _by_run(model: ResolvedModel, index: Mapping[str, Array]) -> dict[str, Array]:
     """Each parameter at each run, from its population value and the effects of the run's groups."""
+    tau = {level: _scales(model, level) for level in model.levels()}
+    population = populations(model, tau)
+    effects = {
+        level: _effects(model, level, scale, population.by_task if level == "task" else {})
+        for level, scale in tau.items()
+    }
     theta: dict[str, Array] = {}
-    population = populations(model)
     for name, parameter in model.parameters.items():
         if parameter.fixed is not None:
             theta[name] = pt.constant(parameter.fixed)
         elif parameter.prior is not None and not model.pooled:
-            theta[name] = population[name][index["architecture"], index["task"]]
+            theta[name] = population.value[name][index["architecture"], index["task"]]
         elif parameter.prior is not None:
-            value = population[name]
-            levels = [level for level in effects if level in parameter.pool]
-            if levels:
-                eta = to_link(xp, parameter.support, value)
-                for level in levels:
-                    row = effects[level][model.pooled_parameters(level).index(name)]
-                    eta = eta + _at_runs(level, row, index)
-                value = from_link(xp, parameter.support, eta)
-            theta[name] = value
+            theta[name] = population.value[name]
+            mine = [level for level, by_name in effects.items() if name in by_name]
+            if mine:
+                eta = to_link(xp, parameter.support, theta[name])
+                for level in mine:
+                    eta = eta + _at_runs(level, effects[level][name], index)
+                theta[name] = from_link(xp, parameter.support, eta)
     return theta
 
 

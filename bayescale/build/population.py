@@ -1,22 +1,27 @@
 """Population values of a model's parameters, sampled in coordinates that the data see.
 
-A table tells the whole loss at the pivot, T = L∞ + R₀, and its elasticity there, α·R₀/T, far better than it tells the
-floor; (L∞, R₀, α) lie on a long curved ridge. So where these three have log-scale priors, the sampler moves in
+A table tells the whole loss at the pivot, T = L∞ + R₀, and its elasticity there, α·R₀/T, far better than the floor;
+(L∞, R₀, α) lie on a long curved ridge, one for each task. So where these three have log-scale priors, the sampler
+moves in
 
-    log T,   logit(L∞/T),   log α + log(R₀/T)     (likewise for β and δ)
+    log T,   logit(L∞/T),   log α + log(R₀/T)     (likewise for β and δ),
 
-and the priors of L∞, R₀ and α are added as potentials. The map from these coordinates to (log R₀, log L∞, log α) has
-determinant one, so densities of the logs need no further term.
+of each task where these differ by task, and the priors of L∞, R₀ and α (the population's, and the spread τ of the
+tasks around it) are added as potentials. The map from these coordinates to (log R₀, log L∞, log α) has determinant
+one, so densities of the logs need no further term.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.laws import Array
-from bayescale.spec import Prior, ResolvedModel
+from bayescale.spec import Level, Prior, ResolvedModel
 
 _EXPONENTS = ("alpha", "beta", "delta")
 
@@ -30,35 +35,71 @@ def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
     return getattr(pm, prior.family)(name, **dict(prior.values), dims=dims)
 
 
-def populations(model: ResolvedModel) -> dict[str, Array]:
-    """Every parameter with a prior: a scalar, or dims (architecture, task) where nothing is pooled."""
+@dataclass(frozen=True)
+class Populations:
+    """Population values, and the task effects that came with them.
+
+    Attributes
+    ----------
+    value : dict
+        Every parameter with a prior: a scalar, or dims (architecture, task) where nothing is pooled.
+    by_task : dict
+        Task effects on the link scale, summing to zero, of the parameters that were sampled by task.
+    """
+
+    value: dict[str, Array]
+    by_task: dict[str, Array]
+
+
+def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations:
+    """Make the population values inside an open ``pm.Model``; ``tau`` holds the scales of each level."""
     dims = () if model.pooled else ("architecture", "task")
     priors = {n: p.get_prior() for n, p in model.parameters.items() if p.prior is not None}
-    values = _level_coordinates(priors, dims)
+    logs = [n for n in ("R0", "L_inf", *_EXPONENTS) if n in priors]
+    if not {"R0", "L_inf"} <= set(logs) or any(priors[n].family != "LogNormal" for n in logs):
+        return Populations({n: variable(n, prior, dims) for n, prior in priors.items()}, {})
+    names = model.pooled_parameters("task") if "task" in tau else []
+    together = set(logs) <= set(names)
+    log_value = _level_coordinates({n: priors[n] for n in logs}, ("task",) if together else dims)
+    by_task: dict[str, Array] = {}
+    if together:
+        for name in logs:
+            mean = log_value[name].mean()
+            by_task[name] = log_value[name] - mean
+            log_value[name] = mean
+            pm.Potential(
+                f"tasks_{name}", _zero_sum_logp(by_task[name], tau["task"][names.index(name)])
+            )
+    value: dict[str, Array] = {}
     for name, prior in priors.items():
-        if name not in values:
-            values[name] = variable(name, prior, dims)
-    return values
+        if name in log_value:
+            density = pm.Normal.dist(mu=prior["mu"], sigma=prior["sigma"])
+            pm.Potential(f"prior_{name}", pm.logp(density, log_value[name]))
+            value[name] = pm.Deterministic(name, pt.exp(log_value[name]), dims=dims)
+        else:
+            value[name] = variable(name, prior, dims)
+    return Populations(value, by_task)
+
+
+def _zero_sum_logp(effect: Array, tau: Array) -> Array:
+    """Log density, up to a constant, of effects that sum to zero: one dimension fewer than groups."""
+    return -0.5 * (effect**2).sum() / tau**2 - (effect.shape[0] - 1) * pt.log(tau)
 
 
 def _level_coordinates(priors: dict[str, Prior], dims: tuple[str, ...]) -> dict[str, Array]:
-    logs = [n for n in ("R0", "L_inf", *_EXPONENTS) if n in priors]
-    if not {"R0", "L_inf"} <= set(logs) or any(priors[n].family != "LogNormal" for n in logs):
-        return {}
+    """Logs of R₀, L∞ and the exponents from the coordinates of the module's first paragraph."""
     floor, level = np.exp(priors["L_inf"]["mu"]), np.exp(priors["R0"]["mu"])
     log_total = _flat("log_level", np.log(floor + level), dims)
     logit_share = _flat("logit_floor_share", np.log(floor / level), dims)
     # log(1 - share) and log(share), each without cancellation.
     log_rest, log_share = -pt.softplus(logit_share), -pt.softplus(-logit_share)
     log_value = {"R0": log_total + log_rest, "L_inf": log_total + log_share}
-    for name in logs[2:]:
+    for name in (n for n in priors if n not in log_value):
         start = priors[name]["mu"] + np.log(level / (floor + level))
         log_value[name] = _flat(f"log_elasticity_{name}", start, dims) - log_rest
-    for name, value in log_value.items():
-        prior = pm.Normal.dist(mu=priors[name]["mu"], sigma=priors[name]["sigma"])
-        pm.Potential(f"prior_{name}", pm.logp(prior, value))
-    return {name: pm.Deterministic(name, pt.exp(v), dims=dims) for name, v in log_value.items()}
+    return log_value
 
 
 def _flat(name: str, start: float, dims: tuple[str, ...]) -> Array:
-    return pm.Flat(name, dims=dims, initval=None if dims else start)
+    sizes = tuple(len(pm.modelcontext(None).coords[d]) for d in dims)
+    return pm.Flat(name, dims=dims or None, initval=np.full(sizes, start))

@@ -143,8 +143,9 @@ def _effect(
             xr.zeros_like(like)
             + np.abs(rng.standard_normal(like.shape)) * (model.parameters[name].pool[level])
         )
-    # Where a level had one group, the population value is that group's: a new one differs by two effects.
-    widen = 1.0 if active or level == "cell" else np.sqrt(2.0)
+    # Effects sum to zero: the population value is the mean of the groups, and a new one differs from that mean.
+    new = next(side for side, group in zip(sides, labels, strict=True) if isinstance(group, New))
+    widen = np.sqrt(1.0 + 1.0 / len(model.groups[new]))
     return tau * widen * xr.zeros_like(like).copy(data=rng.standard_normal(like.shape))
 
 

@@ -18,7 +18,7 @@ GROUP_DIMS: dict[Level, tuple[str, ...]] = {
 
 
 def effect_dims(level: Level) -> tuple[str, ...]:
-    """Dims of ``effect_<level>``: its parameters, then its groups."""
+    """Dims of ``effect_<level>``: its parameters, then its groups, over each of which it sums to zero."""
     return (f"parameter_{level}", *GROUP_DIMS[level])
 
 
@@ -61,6 +61,8 @@ def prior_draws(model: ResolvedModel, draws: int, seed: int = 0) -> xr.Dataset:
         tau = np.abs(rng.standard_normal((1, draws, len(names)))) * scale
         data[f"tau_{level}"] = (("chain", "draw", dims[0]), tau)
         z = rng.standard_normal((1, draws, *(sizes[d] for d in dims)))
+        for axis in range(3, z.ndim):
+            z = z - z.mean(axis=axis, keepdims=True)
         effect = tau.reshape(tau.shape + (1,) * (len(dims) - 1)) * z
         data[f"effect_{level}"] = (("chain", "draw", *dims), effect)
     if model.nu_minus_2 is not None:

@@ -1,0 +1,152 @@
+"""The case study of the Pile families: its README says what ``expected.json`` holds, and a refit agrees with both."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import bayescale as bs
+
+MODULES = ("quantities", "report", "study")
+ALONE, POOLED = "Pythia alone / pooled", "Cerebras alone / pooled"
+# Number of `expected.json` → how the prose of the README spells it, in a phrase found nowhere else.
+PROSE = [
+    (f"sd ratio/{ALONE}/beta", ".2f", "to the population it falls {}×"),
+    (f"sd ratio/{ALONE}: Pythia/beta", ".2f", "Pythia's own β within the pooled fit, {}×"),
+    (f"sd ratio/{POOLED}/beta", ".2f", "against Cerebras-GPT, {}×"),
+    (f"sd ratio/{POOLED}: Cerebras-GPT/beta", ".2f", "({}× for its own β)"),
+    (f"log sd ratio/{ALONE}/beta", ".2f", "comparison reaches 2: {}×"),
+    (f"log sd ratio/{ALONE}: Pythia/beta", ".2f", "1.35×, {}×"),
+    (f"log sd ratio/{POOLED}/beta", ".2f", "1.26×, {}× and"),
+    (f"log sd ratio/{POOLED}: Cerebras-GPT/beta", ".2f", "1.45× and {}×"),
+    (f"sd ratio/{ALONE}/beta", ".2f", "Part of the {} is"),
+    ("q50/Pythia alone/beta", ".3f", "pooling moves β from {} to"),
+    ("q50/pooled/beta", ".3f", "from .362 to {}, and"),
+    ("q5/Pythia alone/beta", ".3f", "do not overlap: {}–"),
+    ("q95/Pythia alone/beta", ".3f", ".273–{} and"),
+    ("q5/Cerebras alone/beta", ".3f", ".491 and {}–"),
+    ("q95/Cerebras alone/beta", ".3f", ".136–{}."),
+    ("q50/Pythia alone/L_inf", ".3f", "(L∞ {} and"),
+    ("q50/Cerebras alone/L_inf", ".3f", "1.207 and {})"),
+    ("q50/pooled/L_inf", ".3f", "at a floor of {}, with"),
+    ("q50/pooled/gamma", ".3f", "with γ at {}:"),
+    ("contraction/Pythia alone, (β, δ)/delta", ".0%", "contraction {} with independent"),
+    ("contraction/Pythia alone/delta", ".0%", "The {} under the shipped"),
+    ("contraction/Pythia alone/gamma", ".0%", "at theirs** ({} and"),
+    ("contraction/Pythia alone/omega", ".0%", "28 % and {}):"),
+    ("contraction/Cerebras alone/gamma", "z.0%", "at their priors**: {} and"),
+    ("contraction/Cerebras alone/omega", ".0%", "0 % and {}, and"),
+    ("contraction/Cerebras alone, (β, δ)/gamma", ".0%", "−2 %, and {} and"),
+    ("contraction/Cerebras alone, (β, δ)/omega", ".0%", "3 % and {} with the other"),
+    ("correlation/pooled/alpha", "+.2f", "the floor: α at {},"),
+    ("correlation/pooled/delta", "+.2f", "δ at {}. The"),
+    ("correlation/pooled, unflagged/delta", "+.2f", "flagged row, at {}."),
+    ("q50/pooled/beta", ".3f", "population's β moves from {} to"),
+    ("q50/pooled, unflagged/beta", ".3f", "from .231 to {}, and no"),
+]
+# Numbers of the prose that are stated, not estimated: priors, and the threshold of the summary's note.
+STATED = {".28", ".27", ".4", ".8"}
+
+
+@pytest.fixture
+def case(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the study, on the path for as long as the test runs."""
+    folder = root / "case_studies" / "pile_families"
+    monkeypatch.syspath_prepend(str(folder))
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield folder
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def expected(case: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((case / "expected.json").read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.fixture
+def prose(case: Path) -> str:
+    """The README without its tables and its example, on one line."""
+    text = (case / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(?s)<!-- [\w ]+ -->.*?<!-- end -->", "", text)
+    return " ".join(text.split())
+
+
+def module(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+def spelled(value: float, form: str) -> str:
+    text = format(value, form).replace("%", " %").replace("-", "−")
+    return re.sub(r"(^|[+−])0\.", r"\1.", text)
+
+
+def test_the_tables_of_the_readme_are_those_of_the_recorded_run(
+    case: Path, expected: dict[str, Any]
+) -> None:
+    text = (case / "README.md").read_text(encoding="utf-8")
+    made = module("report").tables(expected)
+    assert all(f"<!-- {name} -->" in text for name in made)
+    assert module("report").with_tables(text, made) == text
+
+
+@pytest.mark.parametrize(("path", "form", "phrase"), PROSE, ids=[p for _, _, p in PROSE])
+def test_a_number_of_the_prose(
+    path: str, form: str, phrase: str, expected: dict[str, Any], prose: str
+) -> None:
+    assert phrase.format(spelled(expected["numbers"][path]["value"], form)) in prose
+
+
+def test_every_decimal_of_the_prose_is_checked(expected: dict[str, Any], prose: str) -> None:
+    known = {
+        spelled(expected["numbers"][path]["value"], form).lstrip("+") for path, form, _ in PROSE
+    }
+    bare = re.sub(r"arXiv:\S+|Pythia-deduped-1\.4B", "", prose)
+    assert set(re.findall(r"(?<![\w.])\d*\.\d+", bare)) <= known | STATED
+
+
+def test_what_the_designs_leave_at_the_prior(expected: dict[str, Any]) -> None:
+    """D constant says nothing of δ, D ∝ N nothing of γ and ω: contraction below 10 %, and the summary says so."""
+    untouched = {
+        "Pythia alone, (β, δ)": ("delta",),
+        "Cerebras alone": ("gamma", "omega"),
+        "Cerebras alone, (β, δ)": ("gamma", "omega"),
+    }
+    for fit, names in untouched.items():
+        for name in names:
+            assert expected["numbers"][f"contraction/{fit}/{name}"]["value"] < 0.1
+            assert any(n.startswith(f"{name} stayed at its prior") for n in expected["notes"][fit])
+
+
+def test_the_recorded_run_is_of_the_shipped_data(expected: dict[str, Any]) -> None:
+    runs = bs.load_runs("pile-families")
+    assert expected["data"] == {"name": runs.name, "rows": len(runs), "hash": runs.hash}
+    assert all(verdict.startswith("converged") for verdict in expected["verdicts"].values())
+
+
+def test_a_number_that_is_off_is_named(expected: dict[str, Any], case: Path) -> None:
+    found = json.loads(json.dumps(expected))
+    assert module("study").differences(found, expected) == []
+    entry = found["numbers"]["sd/pooled/beta"]
+    entry["value"] += 1.01 * entry["tolerance"]
+    (line,) = module("study").differences(found, expected)
+    assert line.startswith("sd/pooled/beta")
+
+
+@pytest.mark.slow
+def test_a_refit_gives_the_recorded_numbers(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert module("study").main(["--figures", str(tmp_path)]) == 0, capsys.readouterr().err
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {"forest.pdf", "forest.png", "compare.pdf", "compare.png"}
