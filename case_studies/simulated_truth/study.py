@@ -1,7 +1,7 @@
 """Simulated truth: parameters drawn from the prior, data from the model, and how often 90 % intervals hold them.
 
-Run ``python3 -m uv run python case_studies/simulated_truth/study.py --simulations 200`` (hours on two cores; it resumes
-where it was stopped) and ``... study.py --report`` to turn the ranks into ``coverage.json`` and the figure.
+Run ``python3 -m uv run python case_studies/simulated_truth/study.py --simulations 200`` (an hour and more on two cores;
+it resumes where it was stopped); ``... study.py --report`` turns the ranks so far into ``coverage.json``.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def coverage(records: list[dict[str, object]], probability: float) -> dict[str, 
 
 
 def report() -> None:
-    """Write ``coverage.json`` and the figure from the ranks."""
+    """Write ``coverage.json`` from the ranks."""
     records = [json.loads(line) for line in RANKS.read_text().splitlines()]
     n = len(records)
     table = {f"{100 * p:.0f}": coverage(records, p) for p in (0.5, 0.9)}

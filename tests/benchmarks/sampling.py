@@ -47,6 +47,7 @@ class Timed:
 
     draws: xr.Dataset
     seconds: float
+    cpu_seconds: float
     gradients: int
     divergences: int
 
@@ -140,14 +141,15 @@ def from_textbook(posterior: xr.Dataset, model: ResolvedModel, runs: Runs) -> xr
 
 def timed(program: Compiled, common: Any, model: ResolvedModel, runs: Runs, seed: int) -> Timed:
     """Sample once; only the sampler's own time counts."""
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     tree = draw(program, seed=seed, cores=os.cpu_count(), **SETTINGS)
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     stats = tree["sample_stats"].to_dataset()
     posterior = tree["posterior"].to_dataset()
     return Timed(
         common(posterior, model, runs),
         seconds,
+        cpu_seconds,
         int(stats["n_steps"].sum()),
         int(stats["diverging"].sum()),
     )
@@ -217,11 +219,16 @@ def summary(found: dict[str, list[Timed]]) -> dict[str, Any]:
         0.5 * (a.smallest / a.gradients + b.smallest / b.gradients) / (t.smallest / t.gradients)
         for a, t, b in triples
     ]
+    by_cpu = [
+        0.5 * (a.smallest / a.cpu_seconds + b.smallest / b.cpu_seconds) * t.cpu_seconds / t.smallest
+        for a, t, b in triples
+    ]
     rates = {
         name: {
             "min_ess_per_second": float(np.median([t.smallest / t.seconds for t in side])),
             "min_bulk_ess": float(np.median([t.smallest for t in side])),
             "seconds": float(np.median([t.seconds for t in side])),
+            "cpu_seconds": float(np.median([t.cpu_seconds for t in side])),
             "gradients_per_draw": float(np.median([t.gradients for t in side]) / 4000),
             "divergences": sum(t.divergences for t in side),
             "worst": min(side[0].bulk, key=lambda n: side[0].bulk[n]),
@@ -233,6 +240,7 @@ def summary(found: dict[str, list[Timed]]) -> dict[str, Any]:
         **rates,
         "ratio": float(np.median(ratio)),
         "ratio_by_seed": ratio,
+        "ratio_per_cpu_second": float(np.median(by_cpu)),
         "ratio_per_gradient": float(np.median(by_gradient)),
         "means_differ_by_standard_errors": z,
         "largest_difference": max(abs(v) for v in z.values()),
