@@ -55,8 +55,10 @@ class Budget:
             value = getattr(self, name)
             if value is None:
                 continue
-            if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-                raise PlanError(f"{name} = {value!r} (expected a positive number)")
+            if isinstance(value, str):
+                raise PlanError(f"{name} = {value!r} (expected a number, not text)")
+            if not (math.isfinite(value) and value > 0):
+                raise PlanError(f"{name} = {value:g} (expected a positive number)")
         if self.mfu is not None and not 0 < self.mfu <= 1:
             raise PlanError(f"mfu = {self.mfu:g} (expected a share in (0, 1])")
         if self.hardware is not None and self.hardware not in PEAK_BF16_FLOP_PER_SECOND:

@@ -219,7 +219,7 @@ def _few_groups(model: ResolvedModel) -> list[str]:
 
 
 def _confounded(fit: Fit) -> list[str]:
-    """Pairs of population parameters that the data cannot tell apart (|correlation| over .9 on the link scale)."""
+    """Population parameters that the data cannot tell from the floor: |correlation| > .8, on the link scale."""
     model = fit.model
     if not model.pooled:
         return []
