@@ -160,7 +160,10 @@ def _by_run(model: ResolvedModel, index: Mapping[str, Array]) -> dict[str, Array
         if parameter.fixed is not None:
             theta[name] = pt.constant(parameter.fixed)
         elif parameter.prior is not None and not model.pooled:
-            theta[name] = population.value[name][index["architecture"], index["task"]]
+            # One cell stays a scalar: gathered to every run it would be worked out once a run.
+            one = all(len(model.groups[side]) == 1 for side in ("architecture", "task"))
+            at = (0, 0) if one else (index["architecture"], index["task"])
+            theta[name] = population.value[name][at]
         elif parameter.prior is not None:
             theta[name] = population.value[name]
             mine = [level for level, by_name in effects.items() if name in by_name]
