@@ -125,12 +125,12 @@ def one(seed: int, model: ResolvedModel, runs: Runs, program: Compiled) -> dict[
     loss = simulate(truth, runs, seed)
     posterior = draw(
         program.with_data(log_loss=np.log(loss)),
-        draws=500,
+        draws=800,
         tune=600,
         chains=2,
         cores=2,
         seed=seed,
-        target_accept=0.9,
+        target_accept=0.95,
     )
     draws = posterior["posterior"].to_dataset()
     verdict = assess(diagnostics(draws), posterior["sample_stats"].to_dataset())
