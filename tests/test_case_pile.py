@@ -17,43 +17,70 @@ import bayescale as bs
 
 MODULES = ("quantities", "report", "study")
 ALONE, POOLED = "Pythia alone / pooled", "Cerebras alone / pooled"
-# Number of `expected.json` → how the prose of the README spells it, in a phrase found nowhere else.
-PROSE = [
-    (f"sd ratio/{ALONE}/beta", ".2f", "to the population it falls {}×"),
-    (f"sd ratio/{ALONE}: Pythia/beta", ".2f", "Pythia's own β within the pooled fit, {}×"),
-    (f"sd ratio/{POOLED}/beta", ".2f", "against Cerebras-GPT, {}×"),
-    (f"sd ratio/{POOLED}: Cerebras-GPT/beta", ".2f", "({}× for its own β)"),
-    (f"log sd ratio/{ALONE}/beta", ".2f", "comparison reaches 2: {}×"),
-    (f"log sd ratio/{ALONE}: Pythia/beta", ".2f", "1.35×, {}×"),
-    (f"log sd ratio/{POOLED}/beta", ".2f", "1.26×, {}× and"),
-    (f"log sd ratio/{POOLED}: Cerebras-GPT/beta", ".2f", "1.45× and {}×"),
-    (f"sd ratio/{ALONE}/beta", ".2f", "Part of the {} is"),
-    ("q50/Pythia alone/beta", ".3f", "pooling moves β from {} to"),
-    ("q50/pooled/beta", ".3f", "from .362 to {}, and"),
-    ("q5/Pythia alone/beta", ".3f", "do not overlap: {}–"),
-    ("q95/Pythia alone/beta", ".3f", ".273–{} and"),
-    ("q5/Cerebras alone/beta", ".3f", ".491 and {}–"),
-    ("q95/Cerebras alone/beta", ".3f", ".136–{}."),
-    ("q50/Pythia alone/L_inf", ".3f", "(L∞ {} and"),
-    ("q50/Cerebras alone/L_inf", ".3f", "1.207 and {})"),
-    ("q50/pooled/L_inf", ".3f", "at a floor of {}, with"),
-    ("q50/pooled/gamma", ".3f", "with γ at {}:"),
-    ("contraction/Pythia alone, (β, δ)/delta", ".0%", "contraction {} with independent"),
-    ("contraction/Pythia alone/delta", ".0%", "The {} under the shipped"),
-    ("contraction/Pythia alone/gamma", ".0%", "at theirs** ({} and"),
-    ("contraction/Pythia alone/omega", ".0%", "28 % and {}):"),
-    ("contraction/Cerebras alone/gamma", "z.0%", "at their priors**: {} and"),
-    ("contraction/Cerebras alone/omega", ".0%", "0 % and {}, and"),
-    ("contraction/Cerebras alone, (β, δ)/gamma", ".0%", "−2 %, and {} and"),
-    ("contraction/Cerebras alone, (β, δ)/omega", ".0%", "3 % and {} with the other"),
-    ("correlation/pooled/alpha", "+.2f", "the floor: α at {},"),
-    ("correlation/pooled/delta", "+.2f", "δ at {}. The"),
-    ("correlation/pooled, unflagged/delta", "+.2f", "flagged row, at {}."),
-    ("q50/pooled/beta", ".3f", "population's β moves from {} to"),
-    ("q50/pooled, unflagged/beta", ".3f", "from .231 to {}, and no"),
-]
-# Numbers of the prose that are stated, not estimated: priors, and the threshold of the summary's note.
-STATED = {".28", ".27", ".4", ".8"}
+ENDS = ("q5", "q95")
+# Phrases of the README, with the numbers of `expected.json` that fill them.
+Filled = tuple[str, tuple[tuple[str, str], ...]]
+PROSE: tuple[Filled, ...] = (
+    ("to the population it does, {}×", ((f"sd ratio/{ALONE}/beta", ".2f"),)),
+    ("within the pooled fit {}×", ((f"sd ratio/{ALONE}: Pythia/beta", ".2f"),)),
+    (
+        "from the start, {}× ({}× for its own)",
+        (
+            (f"sd ratio/{POOLED}/beta", ".2f"),
+            (f"sd ratio/{POOLED}: Cerebras-GPT/beta", ".2f"),
+        ),
+    ),
+    (
+        "comparison reaches 2: {}×, {}×, {}× and {}×.",
+        (
+            (f"log sd ratio/{ALONE}/beta", ".2f"),
+            (f"log sd ratio/{ALONE}: Pythia/beta", ".2f"),
+            (f"log sd ratio/{POOLED}/beta", ".2f"),
+            (f"log sd ratio/{POOLED}: Cerebras-GPT/beta", ".2f"),
+        ),
+    ),
+    ("Part of the {} is", ((f"sd ratio/{ALONE}/beta", ".2f"),)),
+    (
+        "pooling moves β from {} to {}, and",
+        (("q50/Pythia alone/beta", ".3f"), ("q50/pooled/beta", ".3f")),
+    ),
+    (
+        "do not overlap: {}–{} and {}–{}.",
+        tuple((f"{q}/{fit} alone/beta", ".3f") for fit in ("Pythia", "Cerebras") for q in ENDS),
+    ),
+    (
+        "(L∞ {} and {}) that it",
+        (("q50/Pythia alone/L_inf", ".3f"), ("q50/Cerebras alone/L_inf", ".3f")),
+    ),
+    (
+        "at a floor of {}, with γ at {}:",
+        (("q50/pooled/L_inf", ".3f"), ("q50/pooled/gamma", ".3f")),
+    ),
+    ("contraction {} with independent", (("contraction/Pythia alone, (β, δ)/delta", ".0%"),)),
+    ("The {} under the shipped", (("contraction/Pythia alone/delta", ".0%"),)),
+    (
+        "at theirs** ({} and {}):",
+        (("contraction/Pythia alone/gamma", ".0%"), ("contraction/Pythia alone/omega", ".0%")),
+    ),
+    (
+        "at their priors**: {} and {}, and {} and {} with the other",
+        tuple(
+            (f"contraction/Cerebras alone{priors}/{name}", "z.0%")
+            for priors in ("", ", (β, δ)")
+            for name in ("gamma", "omega")
+        ),
+    ),
+    (
+        "the floor: α at {}, δ at {}, β at {}.",
+        tuple((f"correlation/pooled/{name}", "+.2f") for name in ("alpha", "delta", "beta")),
+    ),
+    (
+        "population's β moves from {} to {}, and no",
+        (("q50/pooled/beta", ".3f"), ("q50/pooled, unflagged/beta", ".3f")),
+    ),
+)
+# Numbers of the prose that are stated, not estimated: priors.
+STATED = {".28", ".27", ".4"}
 
 
 @pytest.fixture
@@ -100,16 +127,19 @@ def test_the_tables_of_the_readme_are_those_of_the_recorded_run(
     assert module("report").with_tables(text, made) == text
 
 
-@pytest.mark.parametrize(("path", "form", "phrase"), PROSE, ids=[p for _, _, p in PROSE])
-def test_a_number_of_the_prose(
-    path: str, form: str, phrase: str, expected: dict[str, Any], prose: str
+@pytest.mark.parametrize(("phrase", "numbers"), PROSE, ids=[phrase for phrase, _ in PROSE])
+def test_numbers_of_the_prose(
+    phrase: str, numbers: tuple[tuple[str, str], ...], expected: dict[str, Any], prose: str
 ) -> None:
-    assert phrase.format(spelled(expected["numbers"][path]["value"], form)) in prose
+    found = [spelled(expected["numbers"][path]["value"], form) for path, form in numbers]
+    assert phrase.format(*found) in prose
 
 
 def test_every_decimal_of_the_prose_is_checked(expected: dict[str, Any], prose: str) -> None:
     known = {
-        spelled(expected["numbers"][path]["value"], form).lstrip("+") for path, form, _ in PROSE
+        spelled(expected["numbers"][path]["value"], form).lstrip("+")
+        for _, numbers in PROSE
+        for path, form in numbers
     }
     bare = re.sub(r"arXiv:\S+|Pythia-deduped-1\.4B", "", prose)
     assert set(re.findall(r"(?<![\w.])\d*\.\d+", bare)) <= known | STATED

@@ -22,15 +22,21 @@ def table(params: object, tokens: object, loss: object = None) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("frame", "warning"),
     [
-        (table(N, 3e11), "D constant: delta, gamma and the data term stay at their priors"),
-        (table(1e9, WIDE), "N constant: beta, gamma and the parameter term stay at their priors"),
+        (
+            table(N, 3e11),
+            "D constant: nothing sees delta but its prior, and gamma and omega are seen only by curvature in N",
+        ),
+        (
+            table(1e9, WIDE),
+            "N constant: nothing sees beta but its prior, and gamma and omega are seen only by curvature in D",
+        ),
         (table(1e9, 3e11), "N and D constant"),
         (table(N, 20 * N), "D ∝ N: gamma and the share of the two terms stay at their priors"),
         (table(N, 20 * N**0.5 * 1e5), "D ∝ N^0.50: beta and delta are seen only together"),
         (table(N**0.2 * 1e7, WIDE), "N spans 0.40 decades, less than one"),
         (table(N, WIDE**0.2 * 1e8), "D spans 0.44 decades, less than one"),
         (table(N, WIDE, np.linspace(2.2, 2.0, 5)), "L_inf is barely identified"),
-        (table(N, WIDE).assign(flag=["odd", "", "", "", ""]), "1 flagged rows kept"),
+        (table(N, WIDE).assign(flag=["odd", "", "", "", ""]), "1 flagged row kept"),
         (
             table(N, WIDE).assign(
                 params_total=[1e8, 3e8, 2e9, 6e9, 2e10],

@@ -240,7 +240,7 @@ def test_labels_that_recur_become_unique() -> None:
 def test_flagged_rows_are_kept_and_named() -> None:
     runs = load_runs(PLAIN.assign(flag=["", "odd", "False", None]))
     assert len(runs) == 4
-    assert "1 flagged rows kept, not dropped: b" in runs.notes
+    assert "1 flagged row kept, not dropped: b" in runs.notes
     assert len(runs.where(unflagged=True)) == 3
 
 

@@ -1,14 +1,13 @@
-"""Saving a figure: a vector PDF and a PNG beside it, each written in full and then renamed."""
+"""Saving a figure: a vector PDF and a PNG beside it, each whole or not at all."""
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from bayescale.errors import BayescaleError
+from bayescale.files import written_beside
 from bayescale.plots.style import style
 
 # What a file says of when and by what it was made would make equal figures unequal.
@@ -54,16 +53,6 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
 
 def _write(figure: Figure, stem: Path, kind: str) -> Path:
     target = stem.with_name(f"{stem.name}.{kind}")
-    # Opened here and not by tempfile, whose files only their owner may read.
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        with beside.open("xb") as file, style():
-            figure.savefig(file, format=kind, dpi=PNG_DPI, metadata=_METADATA[kind])
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    except OSError as error:
-        raise BayescaleError(f"cannot write {target}: {error.strerror or error}") from None
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_beside(target) as beside, style():
+        figure.savefig(beside, format=kind, dpi=PNG_DPI, metadata=_METADATA[kind])
     return target

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PRIOR_DRAWS = 4000
 AT_PRIOR = 0.10
+CONFOUNDED = 0.5  # share of the variance that two parameters have in common, r²
 _PROBS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}
 
 
@@ -219,7 +220,7 @@ def _few_groups(model: ResolvedModel) -> list[str]:
 
 
 def _confounded(fit: Fit) -> list[str]:
-    """Population parameters that the data cannot tell from the floor: |correlation| > .8, on the link scale."""
+    """Population parameters that the data cannot tell from the floor: r² > .5, on the link scale."""
     model = fit.model
     if not model.pooled:
         return []
@@ -237,5 +238,5 @@ def _confounded(fit: Fit) -> list[str]:
     return [
         f"{name} and {floor} are confounded (correlation {corr[i, names.index(floor)]:+.2f})"
         for i, name in enumerate(names)
-        if floor in names and name != floor and abs(corr[i, names.index(floor)]) > 0.8
+        if floor in names and name != floor and corr[i, names.index(floor)] ** 2 > CONFOUNDED
     ]

@@ -144,9 +144,9 @@ def _verdict(
     if decades["D"] <= _CONSTANT and decades["N"] <= _CONSTANT:
         return "N and D constant: no exponent of its own"
     if decades["D"] <= _CONSTANT:
-        return "D constant: delta, gamma and the data term stay at their priors"
+        return "D constant: nothing sees delta but its prior, and gamma and omega are seen only by curvature in N"
     if decades["N"] <= _CONSTANT:
-        return "N constant: beta, gamma and the parameter term stay at their priors"
+        return "N constant: nothing sees beta but its prior, and gamma and omega are seen only by curvature in D"
     if count == 2:
         return "two runs: no exponent apart from the floor"
     if correlation is not None and slope is not None and abs(correlation) > _COLLINEAR:
@@ -189,7 +189,8 @@ def _warnings(
         said.append(f"losses of different kinds, floors pool within one only: {kinds}")
     if marked:
         said.append(
-            f"{len(marked)} flagged rows kept, not dropped; without: .where(unflagged=True)"
+            f"{_count(len(marked), 'flagged row')} kept, not dropped; without: "
+            ".where(unflagged=True)"
         )
     return said
 
@@ -208,10 +209,15 @@ def _count_warnings(runs: Runs) -> list[str]:
     return []
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def _lines(d: Description) -> list[str]:
     lines = [
-        f"{d.name}: {d.rows} rows, {d.runs} runs, {len(d.architectures)} architectures, "
-        f"{len(d.tasks)} tasks, hash {d.hash[:12]}",
+        f"{d.name}: {_count(d.rows, 'row')}, {_count(d.runs, 'run')}, "
+        f"{_count(len(d.architectures), 'architecture')}, {_count(len(d.tasks), 'task')}, "
+        f"hash {d.hash[:12]}",
         f"  N: {d.param_count or 'count not stated'}; C: {d.compute_source or 'none'}",
     ]
     if d.citation:
@@ -230,7 +236,7 @@ def _lines(d: Description) -> list[str]:
     if d.by_architecture:
         lines.append("architectures, each alone:")
         lines += [
-            f"  {a.name}: {a.runs} run{'s' * (a.runs != 1)}, {a.verdict or 'varied'}"
+            f"  {a.name}: {_count(a.runs, 'run')}, {a.verdict or 'varied'}"
             for a in d.by_architecture
         ]
     for title, texts in (("flagged", d.flagged), ("warnings", d.warnings), ("notes", d.notes)):

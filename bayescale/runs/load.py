@@ -207,4 +207,6 @@ def _note_flags(frame: pd.DataFrame, notes: list[str]) -> None:
     if len(marked):
         ids = ", ".join(marked["run_id"].unique()[:5])
         more = "" if marked["run_id"].nunique() <= 5 else ", …"
-        notes.append(f"{len(marked)} flagged rows kept, not dropped: {ids}{more}")
+        notes.append(
+            f"{len(marked)} flagged row{'s' * (len(marked) != 1)} kept, not dropped: {ids}{more}"
+        )

@@ -22,7 +22,7 @@ from bayescale.posterior import Fit
 from bayescale.runs import Runs
 
 HERE = Path(__file__).parent
-SEED, DRAWS = 20261122, 2000
+SEED, DRAWS, ACCEPT = 20261122, 2000, 0.98
 INDEPENDENT = {
     "beta": "LogNormal(median=0.28, sigma=0.4)",
     "delta": "LogNormal(median=0.27, sigma=0.4)",
@@ -42,7 +42,7 @@ FITS: dict[str, tuple[dict[str, Any], dict[str, str] | None]] = {
 def fit_all(runs: Runs, seed: int) -> dict[str, Fit]:
     """Fit every case; `bs.fit` raises for one that does not converge."""
     return {
-        name: bs.fit(runs.where(**rows), prior=prior, draws=DRAWS, seed=seed)
+        name: bs.fit(runs.where(**rows), prior=prior, draws=DRAWS, seed=seed, target_accept=ACCEPT)
         for name, (rows, prior) in FITS.items()
     }
 

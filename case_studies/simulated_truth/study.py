@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,11 @@ POPULATION = ("R0", "omega", "alpha", "a", "beta", "delta", "gamma", "L_inf", "s
 NOISE = {"sigma": "LogNormal(median=0.02, sigma=0.3)"}
 FAR = {"params": 3e11, "tokens": 6e12}
 NEW = bs.New("a seventh architecture")
+# A second, longer attempt where the first was not good enough.
+ATTEMPTS: tuple[dict[str, Any], ...] = (
+    {"draws": 800, "tune": 600, "chains": 2, "target_accept": 0.95},
+    {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.99},
+)
 
 
 def study_model() -> ModelSpec:
@@ -123,21 +129,31 @@ def one(seed: int, model: ResolvedModel, runs: Runs, program: Compiled) -> dict[
     passed = Convergence(1.0, "", 1e9, "", 1e9, "", 0, 1, 1.0)
     truth = as_fit(model, runs, truth_draw, passed)
     loss = simulate(truth, runs, seed)
-    posterior = draw(
-        program.with_data(log_loss=np.log(loss)),
-        draws=800,
-        tune=600,
-        chains=2,
-        cores=2,
-        seed=seed,
-        target_accept=0.95,
-    )
-    draws = posterior["posterior"].to_dataset()
-    verdict = assess(diagnostics(draws), posterior["sample_stats"].to_dataset())
+    data = program.with_data(log_loss=np.log(loss))
+    attempt = 0
+    for settings in ATTEMPTS:
+        attempt += 1
+        posterior = draw(data, **settings, cores=2, seed=seed)
+        draws = posterior["posterior"].to_dataset()
+        verdict = assess(diagnostics(draws), posterior["sample_stats"].to_dataset())
+        if good_enough(verdict):
+            break
     fitted = as_fit(model, runs, draws, passed)
     true, found = quantities(truth), quantities(fitted)
     ranks = {name: float(np.mean(found[name] < true[name][0])) for name in true}
-    return {"seed": seed, "rhat": verdict.rhat, "divergences": verdict.divergences, "ranks": ranks}
+    return {
+        "seed": seed,
+        "attempt": attempt,
+        "good": good_enough(verdict),
+        "rhat": verdict.rhat,
+        "divergences": verdict.divergences,
+        "ranks": ranks,
+    }
+
+
+def good_enough(verdict: Convergence) -> bool:
+    """A gate for ranks: an error of the rank that is small beside that of some hundred simulations."""
+    return verdict.rhat <= 1.03 and verdict.divergences <= 0.005 * verdict.draws
 
 
 def simulate(truth: Fit, runs: Runs, seed: int) -> np.ndarray:
@@ -187,8 +203,9 @@ def report() -> None:
         "tasks": TASKS,
         "monte_carlo_error": error,
         "coverage": table,
-        "divergent_simulations": int(sum(r["divergences"] > 0 for r in records)),
-        "rhat_over_1.05": int(sum(r["rhat"] > 1.05 for r in records)),
+        "second_attempts": sum(r["attempt"] > 1 for r in records),
+        "not_converged": sum(not r["good"] for r in records),
+        "divergent": sum(r["divergences"] > 0 for r in records),
     }
     (HERE / "coverage.json").write_text(json.dumps(content, indent=2) + "\n")
     print(json.dumps(content, indent=2))
