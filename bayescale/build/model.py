@@ -10,14 +10,15 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.build.drift import at_groups, stretched
 from bayescale.build.namespace import pytensor_namespace as xp
 from bayescale.build.population import populations, variable
-from bayescale.errors import unknown
+from bayescale.errors import ModelError, unknown
 from bayescale.laws import Array, from_link, to_link
-from bayescale.runs import Runs
+from bayescale.runs import Runs, sweeps
 from bayescale.spec import GROUP_DIMS, Level, Prior, ResolvedModel, coords, effect_dims
 
-_ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss")
+_ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Observations:
         Standard error of the log loss where the table gives one, else 0.
     index : dict of str to ndarray of int, shape (run,)
         Position of each row's architecture, task and study among the model's groups.
+        Also of its ``curve`` and its ``sweep`` where the model has drift or sweeps.
     upper : ndarray or None, shape (run,)
         Random-guess level of the row's task, for bounded laws.
     """
@@ -46,7 +48,8 @@ class Observations:
 
 def observations(model: ResolvedModel, runs: Runs) -> Observations:
     """Line a table up with a resolved model; every label is checked here, since compiled code checks no bounds."""
-    table = canonical_rows(runs)
+    order = _order(runs)
+    table = runs.table.loc[order].reset_index(drop=True)
     index: dict[str, np.ndarray] = {}
     for level, labels in model.groups.items():
         position = {label: i for i, label in enumerate(labels)}
@@ -54,6 +57,16 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
             if label not in position:
                 raise unknown(level, label, labels, "the resolved model")
         index[level] = table[level].astype(str).map(position).to_numpy("int64")
+    if model.curves:
+        at = {pair: i for i, pair in enumerate(model.curves)}
+        pairs = zip(table["architecture"].astype(str), table["task"].astype(str), strict=True)
+        index["curve"] = np.array([at[pair] for pair in pairs], dtype="int64")
+    if model.sweeps:
+        at_sweep = {label: i for i, label in enumerate(model.sweeps)}
+        own = sweeps(runs)
+        if own is None or not set(own) <= set(at_sweep):
+            raise ModelError("the table has other sweeps than those that the model was resolved on")
+        index["sweep"] = own.loc[order].map(at_sweep).to_numpy("int64")
     loss = table["loss"].to_numpy(float)
     se = table["loss_se"].to_numpy(float) if "loss_se" in table else np.zeros(len(table))
     return Observations(
@@ -70,8 +83,12 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
 
 def canonical_rows(runs: Runs) -> pd.DataFrame:
     """The table in an order that does not depend on how it was given, so that a seed fixes the draws."""
+    return runs.table.loc[_order(runs)].reset_index(drop=True)
+
+
+def _order(runs: Runs) -> pd.Index:
     columns = [c for c in _ORDER if c in runs.table]
-    return runs.table.sort_values(columns, kind="stable", ignore_index=True)
+    return runs.table.sort_values(columns, kind="stable").index
 
 
 def build(model: ResolvedModel, runs: Runs) -> pm.Model:
@@ -90,14 +107,12 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
     Returns
     -------
     pymc.Model
-        With mutable data ``u_<axis>``, ``log_loss``, ``log_loss_se`` and ``<level>_index``.
+        With mutable data ``u_<axis>`` (``overlap_<axis>`` where the axis drifts), ``log_loss``, ``log_loss_se`` and
+        ``<level>_index``.
     """
     data = observations(model, runs)
     law = model.get_law()
     with pm.Model(coords={**coords(model), "run": np.arange(len(data.log_loss))}) as built:
-        centred = {
-            axis: pm.Data(f"u_{axis}", value, dims="run") for axis, value in data.centred.items()
-        }
         index = {
             level: pm.Data(f"{level}_index", value, dims="run")
             for level, value in data.index.items()
@@ -106,8 +121,19 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
         for name, parameter in model.parameters.items():
             if parameter.equals is not None:
                 theta[name] = theta[parameter.equals]
+        centred = {
+            axis: stretched(model, axis, value, theta["drift"], data.index["curve"])
+            if axis in model.drift
+            else pm.Data(f"u_{axis}", value, dims="run")
+            for axis, value in data.centred.items()
+        }
         upper = None if data.upper is None else pm.Data("upper", data.upper, dims="run")
         mu = pt.log(law.loss(centred, theta, upper, xp))
+        if model.sweeps:
+            z = pm.Normal("z_offset", dims="sweep_label")
+            tau = at_groups(theta["sweep"], data.index["sweep"])
+            offset = pm.Deterministic("offset", tau * z, dims="sweep_label")
+            mu = mu + offset[index["sweep"]]
         se = pm.Data("log_loss_se", data.log_loss_se, dims="run")
         scale = pt.sqrt(theta["sigma"] ** 2 + se**2)
         observed = pm.Data("log_loss", data.log_loss, dims="run")

@@ -26,6 +26,8 @@ def fit(
     prior: Several = (),
     exclude: Several = (),
     no_pool: Flag = False,
+    no_drift: Flag = False,
+    no_sweep: Flag = False,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -53,6 +55,10 @@ def fit(
         Study whose evidence must not enter the priors. May be repeated.
     no_pool
         One independent curve per architecture and task.
+    no_drift
+        Take the law as exact: no drift of the local exponents.
+    no_sweep
+        Give the runs of one sweep no offset of their own.
     draws
         Iterations kept per chain.
     tune
@@ -88,6 +94,8 @@ def fit(
         prior=priors or None,
         exclude=exclude,
         pool=not no_pool,
+        drift=not no_drift,
+        sweep=not no_sweep,
         draws=draws,
         tune=tune,
         chains=chains,
@@ -127,7 +135,7 @@ def check(file: Path, /, *, json: Flag = False) -> None:
 
 
 def _as_data(fitted: Fit, summary: Summary) -> dict[str, object]:
-    from bayescale.predict import EXACT_LAW
+    from bayescale.predict import assumption
 
     said = summary.to_dict()
     return {
@@ -138,13 +146,13 @@ def _as_data(fitted: Fit, summary: Summary) -> dict[str, object]:
         "seed": fitted.seed,
         "versions": fitted.versions,
         "convergence": fitted.convergence.to_dict(),
-        "summary": {**said, "notes": [*said["notes"], EXACT_LAW]},
+        "summary": {**said, "notes": [*said["notes"], assumption(fitted)]},
         "notes": fitted.notes,
     }
 
 
 def _print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
-    from bayescale.predict import EXACT_LAW
+    from bayescale.predict import assumption
 
     frame = summary.parameters
     if population_only and "population" in set(frame["group"]):
@@ -165,4 +173,4 @@ def _print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None
         table(columns, cells, "scales of group effects, posterior against prior")
     say("")
     say(summary.verdict)
-    notes([*fitted.notes, *summary.notes, EXACT_LAW])
+    notes([*fitted.notes, *summary.notes, assumption(fitted)])

@@ -147,11 +147,16 @@ def show_data(
 
 def _parameters(spec: ModelSpec, populations: Populations) -> list[dict[str, Any]]:
     law = spec.get_law()
-    stated = {**spec.parameters, "sigma": spec.likelihood.sigma}
+    stated = {**spec.parameters, **spec.scales}
     if spec.likelihood.nu_minus_2 is not None:
         stated["nu_minus_2"] = spec.likelihood.nu_minus_2
     text = {n: p.text for n, p in law.parameters.items()}
-    text |= {"sigma": "scale of the noise", "nu_minus_2": "degrees of freedom of the noise, less 2"}
+    text |= {
+        "sigma": "scale of the noise",
+        "sweep": "scale of the offset that the runs of one sweep share, on the log loss",
+        "drift": "amplitude of the walk of the local exponent, per root nat",
+        "nu_minus_2": "degrees of freedom of the noise, less 2",
+    }
     return [
         {
             "name": name,

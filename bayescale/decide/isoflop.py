@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
 from bayescale.errors import PlanError
-from bayescale.laws import Law, joint_frontier, numpy_namespace
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
-from bayescale.posterior import Fit, Group, Side
+from bayescale.posterior import Curve, Fit, Group, Side, group_curve
 
 CANDIDATES = 241
 EDGE_SHARE = 0.01
+SMALLEST = 7.0  # nats of compute below the budget: what wastes more than 99.9 % of it wastes all
 PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 VALLEY_BUDGETS = (0.01, 0.1, 1.0)  # shares of the budget whose valleys a plan keeps
 VALLEY_DECADES = 1.25  # of N, to each side of the median optimum
@@ -22,26 +23,10 @@ VALLEY_SIZES, PATH_STEPS = 41, 33
 
 @dataclass(frozen=True)
 class IsoFlop:
-    """Draws of a law along one budget.
+    """Draws of a group's curve along one budget C = 6·N·D, given by its log in FLOP."""
 
-    Attributes
-    ----------
-    law : Law
-    theta : dict of str to ndarray, shape (draw,)
-        Completed parameters.
-    pivots : dict
-        Of the fit.
-    log_compute : float
-        Log FLOP of the budget.
-    upper : float or None
-        Random-guess level, for bounded laws.
-    """
-
-    law: Law
-    theta: dict[str, np.ndarray]
-    pivots: dict[str, float]
+    curve: Curve
     log_compute: float
-    upper: float | None
 
     @classmethod
     def of(cls, fit: Fit, where: dict[Side, Group], compute: float) -> IsoFlop:
@@ -51,9 +36,12 @@ class IsoFlop:
             raise PlanError(
                 f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"
             )
-        theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(where).items()}
-        upper = fit.model.upper.get(str(where["task"])) if fit.model.upper else None
-        return cls(law, theta, fit.model.pivots, float(np.log(compute)), upper)
+        return cls(group_curve(fit, where), float(np.log(compute)))
+
+    @property
+    def theta(self) -> dict[str, np.ndarray]:
+        """Completed parameters, each of shape (draw,)."""
+        return self.curve.theta
 
     @property
     def log_total(self) -> float:
@@ -62,36 +50,45 @@ class IsoFlop:
 
     def log_reducible(self, log_params: np.ndarray) -> np.ndarray:
         """Log R of every draw (rows) at every candidate N (columns), shape (draw, action)."""
-        centred = {
-            "params": log_params - self.pivots["params"],
-            "tokens": self.log_total - log_params - self.pivots["tokens"],
-        }
-        return self.law.log_reducible(centred, {k: v[:, None] for k, v in self.theta.items()})
+        return self.curve.log_reducible(
+            {"params": log_params[None], "tokens": self.log_total - log_params[None]}
+        )
 
     def loss(self, log_reducible: np.ndarray) -> np.ndarray:
         """Expected loss from log R, floor included."""
-        floor = self.theta[self.law.floor.name].reshape(-1, *[1] * (log_reducible.ndim - 1))
-        return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
+        return self.curve.loss(log_reducible)
 
+    @cached_property
     def optimum(self) -> tuple[np.ndarray, np.ndarray]:
-        """Log N* and log R* of each draw, in closed form."""
-        frontier = joint_frontier(self.theta, self.pivots)
-        return frontier.log_params(self.log_compute), frontier.log_reducible(self.log_compute)
+        """Log N* and log R* of each draw."""
+        log_params, log_r = self.curve.optimum(self.log_compute)
+        return log_params, log_r
 
     def wasted_share(self, log_reducible: np.ndarray) -> np.ndarray:
         """Compute-equivalent regret 1 − C′/C: C′ on the draw's own frontier gives the loss of the action."""
-        _, best = self.optimum()
-        extra = log_reducible - best.reshape(-1, *[1] * (log_reducible.ndim - 1))
-        alpha = self.theta["alpha"].reshape(-1, *[1] * (log_reducible.ndim - 1))
+        best = self.optimum[1][:, None]
         # Rounding can put an action a hair below the optimum of its own draw.
-        return -np.expm1(-np.maximum(extra, 0.0) / alpha)
+        extra = np.maximum(log_reducible - best, 0.0)
+        if not self.curve.walks:
+            return -np.expm1(-extra / self.theta["alpha"][:, None])
+        saved, level = self._below
+        less = [np.interp(e, r, saved) for e, r in zip(extra, level - best, strict=True)]
+        return -np.expm1(-np.array(less))
+
+    @cached_property
+    def _below(self) -> tuple[np.ndarray, np.ndarray]:
+        """Smaller budgets, as log C − log C′ (shape (step,)), and log R* at each, shape (draw, step)."""
+        saved = np.concatenate([[0.0], np.geomspace(0.01, SMALLEST, 24)])
+        level = self.curve.optimum(self.log_compute - saved)[1]
+        # A frontier falls with the budget; the search may miss that by its own tolerance.
+        return saved, np.maximum.accumulate(level, axis=1)
 
     def candidates(self) -> tuple[np.ndarray, float]:
         """A log grid over N that holds all but 1 % of the draws' optima, and the share that lies on its edges.
 
         The grid never asks for fewer than one parameter or one token, whatever the draws say.
         """
-        best, _ = self.optimum()
+        best, _ = self.optimum
         low, high = np.quantile(best, [EDGE_SHARE / 4, 1 - EDGE_SHARE / 4]) + np.log([1 / 3, 3])
         low, high = max(low, 0.0), min(high, self.log_total)
         outside = float(np.mean((best <= low) | (best >= high)))
@@ -141,7 +138,7 @@ class IsoFlop:
         return replace(self, log_compute=float(np.log(compute)))
 
     def _optimum_quantiles(self) -> dict[str, np.ndarray]:
-        log_params, log_r = self.optimum()
+        log_params, log_r = self.optimum
         return {
             "params": _quantiles(np.exp(log_params)),
             "tokens": _quantiles(np.exp(self.log_total - log_params)),

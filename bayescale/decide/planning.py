@@ -16,8 +16,8 @@ from bayescale.decide.risk import Expectation, Risk
 from bayescale.errors import PlanError
 from bayescale.posterior import Fit, Group, New
 from bayescale.predict import (
-    EXACT_LAW,
     FLOP_PER_PARAM_TOKEN,
+    assumption,
     complete,
     distance,
     in_words,
@@ -91,8 +91,8 @@ def plan(
     )
     if target_loss is not None:
         table["p_hit"] = ("action", _hit(iso, loss, target_loss))
-    best_n, best_r = iso.optimum()
-    floor = iso.theta[iso.law.floor.name]
+    best_n, best_r = iso.optimum
+    floor = iso.theta[iso.curve.law.floor.name]
     frontier_loss = iso.loss(best_r)
     optimum = {
         "params": _quantiles(np.exp(best_n)),
@@ -112,6 +112,7 @@ def plan(
             "risk": [r.name for r in risks],
             "target_loss": target_loss,
             "unit": fit.model.loss_unit,
+            "assumes": assumption(fit),
             **{side: _label(group) for side, group in where.items()},
         },
         table=table,
@@ -221,7 +222,7 @@ def _caveats(
     points = complete(locate(chosen, None))
     said = [
         in_words(distance(fit, points)),
-        EXACT_LAW,
+        assumption(fit),
         "not calibrated here: no back-test at this distance",
     ]
     if not fit.convergence.passed:

@@ -1,5 +1,7 @@
-"""Scaling laws as pure functions of arrays: *inputs → core law → link*, one text for numpy and pytensor."""
+"""Scaling laws as pure functions of arrays: *inputs → effective inputs → core → link*, for numpy and pytensor alike."""
 
+from bayescale.laws.core import Axis
+from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix
 from bayescale.laws.frontier import Frontier, joint_frontier, numeric_optimum, textbook_theta
 from bayescale.laws.law import LAWS, Law, get_law
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
@@ -7,17 +9,23 @@ from bayescale.laws.parameter import Parameter, Support, from_link, to_link
 
 __all__ = [
     "LAWS",
+    "STEP",
     "Array",
+    "Axis",
     "Frontier",
     "Law",
     "Namespace",
     "Parameter",
     "Support",
+    "Walk",
     "from_link",
     "get_law",
+    "intervals",
     "joint_frontier",
     "numeric_optimum",
     "numpy_namespace",
+    "overlap",
     "textbook_theta",
     "to_link",
+    "walk_matrix",
 ]

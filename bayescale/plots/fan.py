@@ -28,7 +28,6 @@ from bayescale.plots.style import (
     style,
 )
 from bayescale.posterior import Fit, Group
-from bayescale.predict import EXACT_LAW
 
 _COMPUTE_6ND = "compute $6ND$ (FLOP)"
 _NEW = "#595959"  # a family that was not fitted has no colour of its own
@@ -107,7 +106,12 @@ def _frame(numbers: xr.Dataset, width: Width) -> tuple[Figure, list[Axes]]:
         panel.tick_params(labelbottom=bottom)
     left_out = int(numbers.attrs["left_out"])
     said = f"{left_out} families that do not vary it are not drawn. " if left_out else ""
-    foot(figure, _legend(), 5 if width == "text" else 2, f"{said}Each interval {EXACT_LAW}.")
+    foot(
+        figure,
+        _legend(),
+        5 if width == "text" else 2,
+        f"{said}Each interval: {numbers.attrs['assumes']}.",
+    )
     return figure, panels
 
 

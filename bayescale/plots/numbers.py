@@ -11,7 +11,7 @@ from bayescale.decide import Plan
 from bayescale.errors import ForecastError, unknown
 from bayescale.plots.paths import ScalePath, position, scale_path
 from bayescale.posterior import Fit, Group, New, population_parameters
-from bayescale.predict import Kind, predict
+from bayescale.predict import Kind, assumption, predict
 from bayescale.spec import prior_draws
 
 PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -178,6 +178,7 @@ def curve_numbers(
         },
         attrs={
             "axis": chosen,
+            "assumes": assumption(fit),
             "unit": fit.model.loss_unit,
             "joint": int(len(law.inputs) > 1),
             "left_out": len(wanted) - len(shown),

@@ -30,7 +30,6 @@ from bayescale.plots.style import (
     scale_axis,
     style,
 )
-from bayescale.predict import EXACT_LAW
 
 # Open and nested, since the actions of different risk measures often nearly coincide.
 _RISKS = (("o", 7.5), ("s", 5.0), ("D", 3.2), ("x", 2.5), ("+", 10.0), ("^", 11.0))
@@ -67,7 +66,12 @@ def frontier(plan: Plan, *, width: Width = "text", axes: Sequence[Axes] | None =
             side = width == "text"
             figure = new_figure(width, 2.5 if side else 4.6)
             left, right = figure.subplots(*((1, 2) if side else (2, 1)))
-            foot(figure, _legend(plan), 4 if side else 2, f"Each interval {EXACT_LAW}.")
+            foot(
+                figure,
+                _legend(plan),
+                4 if side else 2,
+                f"Each interval: {plan.problem['assumes']}.",
+            )
         else:
             figure, (left, right) = given_axes(axes, 2)
         _valleys(left, numbers, plan)

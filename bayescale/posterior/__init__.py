@@ -1,6 +1,7 @@
 """The posterior branch's root: `Fit`, its file, its convergence gate and its groups; never imports PyMC."""
 
 from bayescale.posterior.convergence import Convergence, assess, diagnostics
+from bayescale.posterior.curve import Curve, group_curve
 from bayescale.posterior.fit import Fit
 from bayescale.posterior.groups import (
     Group,
@@ -15,6 +16,7 @@ from bayescale.posterior.summary import Summary, summarise
 
 __all__ = [
     "Convergence",
+    "Curve",
     "Fit",
     "Group",
     "New",
@@ -22,6 +24,7 @@ __all__ = [
     "Summary",
     "assess",
     "diagnostics",
+    "group_curve",
     "group_parameters",
     "keyed_generator",
     "load_fit",

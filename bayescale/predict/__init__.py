@@ -2,15 +2,17 @@
 
 from bayescale.posterior import New
 from bayescale.predict.distance import distance, in_words
-from bayescale.predict.forecast import EXACT_LAW, Forecast, Kind, predict
+from bayescale.predict.forecast import DRIFTING, EXACT_LAW, Forecast, Kind, assumption, predict
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
 
 __all__ = [
+    "DRIFTING",
     "EXACT_LAW",
     "FLOP_PER_PARAM_TOKEN",
     "Forecast",
     "Kind",
     "New",
+    "assumption",
     "complete",
     "distance",
     "grid",

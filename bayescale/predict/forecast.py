@@ -11,13 +11,18 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
-from bayescale.laws import joint_frontier, numpy_namespace
-from bayescale.posterior import Fit, Group, New, Side, keyed_generator
+from bayescale.posterior import Fit, Group, New, Side, group_curve, keyed_generator
 from bayescale.predict.distance import distance, in_words
 from bayescale.predict.points import Values, complete, locate
 
 Kind = Literal["law", "expected", "campaign", "run"]
 EXACT_LAW = "assumes the law is exact; known to be too narrow"
+DRIFTING = "local exponents drift beyond the fitted runs as they do within them"
+
+
+def assumption(fit: Fit) -> str:
+    """What every printed interval of a fit rests on."""
+    return DRIFTING if fit.model.drift else EXACT_LAW
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +139,7 @@ def predict(
         labels = [a.label if isinstance(a, New) else str(a) for a in wanted]
         draws = xr.concat(drawn, pd.Index(labels, name="architecture"))
     beyond = distance(fit, points)
-    notes = [in_words(beyond), EXACT_LAW]
+    notes = [in_words(beyond), assumption(fit)]
     if on_frontier:
         notes.insert(0, "each draw at its own compute-optimal N and D")
     if not fit.convergence.passed:
@@ -162,19 +167,26 @@ def _loss(
     kind: Kind,
     on_frontier: bool,
 ) -> xr.DataArray:
-    law, pivots = fit.model.get_law(), fit.model.pivots
-    theta = fit.parameters(where)
-    if on_frontier:
-        log_r = joint_frontier(theta, pivots).log_reducible(np.log(points["compute"]))
-    else:
-        centred = {axis: np.log(points[axis]) - pivots[axis] for axis in law.inputs}
-        log_r = law.log_reducible(centred, theta)
-    upper = fit.model.upper.get(str(where["task"])) if fit.model.upper else None
-    if fit.model.upper and upper is None:
-        raise ForecastError(
-            "a new task of a bounded law has no random-guess level; name a fitted task"
-        )
-    loss = law.link.loss(numpy_namespace, log_r, theta[law.floor.name], upper)
+    curve = group_curve(fit, where, drift=kind != "law")
+    named = xr.broadcast(*points.values()) if not on_frontier else (points["compute"],)
+    logs = {axis: np.log(v.to_numpy())[None] for axis, v in zip(points, named, strict=True)}
+    log_r = curve.optimum(logs["compute"][0])[1] if on_frontier else curve.log_reducible(logs)
+    like = fit.posterior[next(iter(fit.posterior.data_vars))]
+    chains, draws = like.sizes["chain"], like.sizes["draw"]
+    loss = xr.DataArray(
+        curve.loss(log_r).reshape(chains, draws, *named[0].shape),
+        dims=("chain", "draw", *named[0].dims),
+        coords={"chain": like["chain"], "draw": like["draw"], **named[0].coords},
+    )
+    theta = {
+        k: xr.DataArray(v.reshape(chains, draws), dims=("chain", "draw"))
+        for k, v in curve.theta.items()
+    }
+    if kind in ("campaign", "run") and "sweep" in theta:
+        # Drawn once a draw, whatever the points: a campaign's runs share it.
+        rng = keyed_generator(fit.seed, "sweep", list(where.values()))
+        offset = theta["sweep"] * rng.standard_normal((chains, draws))
+        loss = loss * np.exp(offset)
     return loss * np.exp(_noise(fit, where, theta, loss)) if kind == "run" else loss
 
 

@@ -4,6 +4,7 @@ from bayescale.runs.datasets import DatasetInfo, dataset_info, list_datasets
 from bayescale.runs.describe import Description, Design
 from bayescale.runs.load import load_runs
 from bayescale.runs.quantities import format_quantity, parse_quantity
+from bayescale.runs.sweeps import sweeps
 from bayescale.runs.table import Runs
 from bayescale.runs.tasks import METRICS, Task
 
@@ -19,4 +20,5 @@ __all__ = [
     "list_datasets",
     "load_runs",
     "parse_quantity",
+    "sweeps",
 ]

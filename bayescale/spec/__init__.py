@@ -1,7 +1,7 @@
 """Model specifications: priors as values, populations with their studies, and their resolution on a table."""
 
-from bayescale.spec.draws import GROUP_DIMS, coords, effect_dims, prior_draws
-from bayescale.spec.model import LEVELS, Level, Likelihood, ModelSpec, ParameterModel
+from bayescale.spec.draws import GROUP_DIMS, coords, curve_label, effect_dims, prior_draws
+from bayescale.spec.model import LEVELS, Drift, Level, Likelihood, ModelSpec, ParameterModel
 from bayescale.spec.population import Population, Populations, Study
 from bayescale.spec.prior import FAMILIES, Prior
 from bayescale.spec.resolve import ResolvedModel, ResolvedParameter, resolve
@@ -11,6 +11,7 @@ __all__ = [
     "FAMILIES",
     "GROUP_DIMS",
     "LEVELS",
+    "Drift",
     "Level",
     "Likelihood",
     "ModelSpec",
@@ -23,6 +24,7 @@ __all__ = [
     "Study",
     "coords",
     "corpus_class",
+    "curve_label",
     "effect_dims",
     "prior_draws",
     "resolve",

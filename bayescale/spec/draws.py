@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from bayescale.laws import walk_matrix
 from bayescale.spec.model import Level
 from bayescale.spec.prior import Prior
 from bayescale.spec.resolve import ResolvedModel
@@ -27,7 +28,18 @@ def coords(model: ResolvedModel) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {str(name): list(labels) for name, labels in model.groups.items()}
     for level in model.levels():
         out[f"parameter_{level}"] = model.pooled_parameters(level)
+    if model.drift:
+        out["curve"] = [curve_label(*pair) for pair in model.curves]
+    for axis, (first, last) in model.drift.items():
+        out[f"interval_{axis}"] = [str(k) for k in range(first, last)]
+    if model.sweeps:
+        out["sweep_label"] = list(model.sweeps)
     return out
+
+
+def curve_label(architecture: str, task: str) -> str:
+    """Coordinate of the pair of an architecture and a task in the walks of a posterior."""
+    return f"{architecture} | {task}"
 
 
 def prior_draws(model: ResolvedModel, draws: int, seed: int = 0) -> xr.Dataset:
@@ -65,9 +77,39 @@ def prior_draws(model: ResolvedModel, draws: int, seed: int = 0) -> xr.Dataset:
             z = z - z.mean(axis=axis, keepdims=True)
         effect = tau.reshape(tau.shape + (1,) * (len(dims) - 1)) * z
         data[f"effect_{level}"] = (("chain", "draw", *dims), effect)
+    for drifting, (first, last) in model.drift.items():
+        z = rng.standard_normal((1, draws, len(model.curves), last - first))
+        unit = z @ walk_matrix(first, last).T
+        dims = ("chain", "draw", "curve", f"interval_{drifting}")
+        data[f"walk_{drifting}"] = (dims, _amplitudes(model, data)[..., None] * unit)
+    if model.sweeps:
+        offset = data["sweep"][1][..., None] * rng.standard_normal((1, draws, len(model.sweeps)))
+        data["offset"] = (("chain", "draw", "sweep_label"), offset)
     if model.nu_minus_2 is not None:
         data["nu"] = (
             ("chain", "draw"),
             2.0 + Prior.parse(model.nu_minus_2).sample(rng, (1, draws)),
         )
     return xr.Dataset(data, coords=coords(model))
+
+
+def _amplitudes(
+    model: ResolvedModel, data: dict[str, tuple[tuple[str, ...], np.ndarray]]
+) -> np.ndarray:
+    """Amplitude of the drift of every curve, shape (1, draws, curve)."""
+    at = {
+        "architecture": [model.groups["architecture"].index(a) for a, _ in model.curves],
+        "task": [model.groups["task"].index(t) for _, t in model.curves],
+    }
+    value = data["drift"][1]
+    if not model.pooled:
+        return value[..., at["architecture"], at["task"]]
+    log_tau = np.repeat(np.log(value)[..., None], len(model.curves), axis=-1)
+    for level in model.levels():
+        if "drift" in model.pooled_parameters(level):
+            effect = data[f"effect_{level}"][1][:, :, model.pooled_parameters(level).index("drift")]
+            if level == "cell":
+                log_tau = log_tau + effect[..., at["architecture"], at["task"]]
+            else:
+                log_tau = log_tau + effect[..., at[level]]
+    return np.exp(log_tau)

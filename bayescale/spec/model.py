@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bayescale.laws import Law, Support, get_law
+from bayescale.laws import Axis, Law, Support, get_law
 
 Level = Literal["architecture", "task", "cell", "study"]
 LEVELS: tuple[Level, ...] = ("architecture", "task", "cell", "study")
@@ -46,11 +46,32 @@ class ParameterModel(_Strict):
         return self
 
 
+class Drift(_Strict):
+    """How local exponents drift with scale (:mod:`bayescale.laws.drift`): axes, and the walk's amplitude τ."""
+
+    axes: dict[Axis, Literal["exponent", "none"]]
+    amplitude: ParameterModel | None = None
+
+    @model_validator(mode="after")
+    def _a_walk_has_an_amplitude(self) -> Self:
+        if "exponent" in self.axes.values() and self.amplitude is None:
+            raise ValueError("amplitude is missing: an axis drifts")
+        if self.amplitude is not None and self.amplitude.prior is None:
+            raise ValueError("amplitude takes a prior")
+        return self
+
+    @property
+    def walking(self) -> tuple[Axis, ...]:
+        """Axes whose exponent walks."""
+        return tuple(axis for axis, form in self.axes.items() if form == "exponent")
+
+
 class Likelihood(_Strict):
-    """Noise of the log loss: family, its scale sigma, and ν of a Student-t (prior on ν − 2)."""
+    """Noise of the log loss: family, its scale sigma, ν of a Student-t (prior on ν − 2), the offset of a sweep."""
 
     family: Literal["student-t", "normal"] = "student-t"
     sigma: ParameterModel
+    sweep: ParameterModel | None = None
     nu_minus_2: ParameterModel | None = None
 
     @model_validator(mode="after")
@@ -76,8 +97,8 @@ class ModelSpec(_Strict):
         ``plan`` refuses an experimental model without a flag.
     law : str
         A name in :data:`bayescale.laws.LAWS`.
-    drift : {"none"}
-        How the local exponent may drift with scale; this version has the law only.
+    drift : Drift or None
+        How the local exponent may drift with scale; None says that the law is exact.
     parameters : dict
         One entry for each parameter of one of the law's coordinate sets.
     """
@@ -87,10 +108,17 @@ class ModelSpec(_Strict):
     area: str
     status: Literal["stable", "experimental"] = "stable"
     law: str
-    drift: Literal["none"] = "none"
+    drift: Drift | None = None
     notes: str = ""
     likelihood: Likelihood
     parameters: dict[str, ParameterModel]
+
+    @model_validator(mode="after")
+    def _drift_is_along_inputs(self) -> Self:
+        for axis in self.drift.axes if self.drift else ():
+            if axis not in self.get_law().inputs:
+                raise ValueError(f"drift.axes.{axis}: law {self.law!r} does not read {axis!r}")
+        return self
 
     @model_validator(mode="after")
     def _parameters_fit_the_law(self) -> Self:
@@ -115,6 +143,19 @@ class ModelSpec(_Strict):
     def get_law(self) -> Law:
         """The law itself."""
         return get_law(self.law)
+
+    @property
+    def scales(self) -> dict[str, ParameterModel]:
+        """What is not of the law: σ of the noise, τ of the drift, τ of the sweeps."""
+        found = {"sigma": self.likelihood.sigma, "sweep": self.likelihood.sweep}
+        found["drift"] = self.drift.amplitude if self.drift and self.drift.walking else None
+        return {name: entry for name, entry in found.items() if entry is not None}
+
+    def without(self, *, drift: bool, sweep: bool) -> ModelSpec:
+        """The model less its drift, its sweeps, or both."""
+        likelihood = self.likelihood.model_copy(update={"sweep": None})
+        update = ({"drift": None} if drift else {}) | ({"likelihood": likelihood} if sweep else {})
+        return self.model_copy(update=update)
 
     @property
     def hash(self) -> str:

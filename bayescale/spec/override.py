@@ -11,9 +11,9 @@ from bayescale.spec.prior import Prior
 
 
 def override(spec: ModelSpec, law: Law, overridden: Mapping[str, str]) -> dict[str, ParameterModel]:
-    """Parameters of a model, ``sigma`` included, with the caller's priors in place of the file's."""
-    stated = {**spec.parameters, "sigma": spec.likelihood.sigma}
-    known = [*law.parameters, "sigma"]
+    """Parameters of a model, σ and other scales included, with the caller's priors in place of the file's."""
+    stated = {**spec.parameters, **spec.scales}
+    known = [*law.parameters, *spec.scales]
     for name in overridden:
         if name not in known:
             raise unknown("parameter", name, known, f"prior override for model {spec.name!r}")

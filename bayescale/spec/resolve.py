@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bayescale.errors import DataError, ModelError
-from bayescale.laws import Law, Support
-from bayescale.runs import Runs, Task
+from bayescale.laws import Axis, Law, Support, intervals
+from bayescale.runs import Runs, Task, sweeps
 from bayescale.spec.model import LEVELS, Level, ModelSpec, ParameterModel
 from bayescale.spec.override import override
 from bayescale.spec.population import Population, Populations
@@ -75,6 +75,12 @@ class ResolvedModel(_Strict):
         Prior of ν − 2 of a Student-t likelihood.
     upper : dict
         Random-guess level of each task (bounded laws), else empty.
+    drift : dict
+        Axis → first and after-last interval of the walk (:func:`bayescale.laws.intervals`); empty without drift.
+    curves : tuple of (architecture, task)
+        Pairs with rows, each of which walks by itself; empty without drift.
+    sweeps : tuple of str
+        Labels of the sweeps, sorted; empty where the table has none.
     loss_unit : str
         Metric of the tasks.
     excluded : tuple of str
@@ -92,6 +98,9 @@ class ResolvedModel(_Strict):
     nu_minus_2: str | None
     upper: dict[str, float]
     loss_unit: str
+    drift: dict[Axis, tuple[int, int]] = Field(default_factory=dict)
+    curves: tuple[tuple[str, str], ...] = ()
+    sweeps: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
 
@@ -126,6 +135,8 @@ def resolve(
     priors: Mapping[str, str] | None = None,
     exclude: Iterable[str] = (),
     pool: bool = True,
+    drift: bool = True,
+    sweep: bool = True,
 ) -> ResolvedModel:
     """Turn a specification and a table into a :class:`ResolvedModel`.
 
@@ -144,11 +155,15 @@ def resolve(
         Studies whose evidence must not enter the priors.
     pool : bool
         False for one independent curve per architecture × task.
+    drift, sweep : bool
+        False to leave the model's drift, or its sweeps, out.
 
     Raises
     ------
     DataError, ModelError, UnknownNameError
     """
+    labels = sweeps(runs) if sweep and spec.likelihood.sweep else None
+    spec = spec.without(drift=not drift, sweep=labels is None)
     law, excluded = (
         spec.get_law(),
         tuple(sorted({exclude} if isinstance(exclude, str) else set(exclude))),
@@ -158,7 +173,7 @@ def resolve(
     corpus = corpus_class(task)
     overridden = dict(priors or {})
     stated = override(spec, law, overridden)
-    law.coordinates_for([n for n in stated if n != "sigma"], f"model {spec.name!r}")
+    law.coordinates_for([n for n in stated if n not in spec.scales], f"model {spec.name!r}")
     table = runs.table
     pivots = _pivots(law, runs)
     groups = {
@@ -167,7 +182,7 @@ def resolve(
     }
     active = _active_levels(runs, groups) if pool else []
     support: dict[str, Support] = {n: p.support for n, p in law.parameters.items()}
-    support["sigma"] = "positive"
+    support |= dict.fromkeys(spec.scales, "positive")
     found = {
         name: populations.find(entry.prior, corpus, f"model {spec.name!r}, {name}")
         for name, entry in stated.items()
@@ -208,6 +223,9 @@ def resolve(
         else str(populations.find(nu.prior, corpus, f"model {spec.name!r}, nu").prior),
         upper=_upper(law, runs),
         loss_unit=task.metric,
+        drift=_drift(spec, runs, pivots),
+        curves=_curves(runs) if "drift" in spec.scales else (),
+        sweeps=() if labels is None else tuple(sorted(labels.unique())),
         excluded=excluded,
         overridden=tuple(sorted(overridden)),
     )
@@ -246,6 +264,20 @@ def _pivots(law: Law, runs: Runs) -> dict[str, float]:
     return {
         axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
     }
+
+
+def _drift(spec: ModelSpec, runs: Runs, pivots: Mapping[str, float]) -> dict[Axis, tuple[int, int]]:
+    """Intervals of the walk of each axis that drifts, over the range of the rows."""
+    out: dict[Axis, tuple[int, int]] = {}
+    for axis in spec.drift.walking if spec.drift else ():
+        u = np.log(runs.table[axis].to_numpy(float)) - pivots[axis]
+        out[axis] = intervals(float(u.min()), float(u.max()))
+    return out
+
+
+def _curves(runs: Runs) -> tuple[tuple[str, str], ...]:
+    pairs = runs.table[["architecture", "task"]].astype(str).drop_duplicates()
+    return tuple(sorted((str(a), str(t)) for a, t in pairs.to_numpy()))
 
 
 def _active_levels(runs: Runs, groups: Mapping[str, tuple[str, ...]]) -> list[Level]:

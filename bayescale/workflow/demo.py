@@ -15,7 +15,7 @@ import pandas as pd
 from bayescale.decide import Budget, CVaR, Expectation, Plan, Risk, plan
 from bayescale.errors import BayescaleError
 from bayescale.posterior import Fit, New
-from bayescale.predict import EXACT_LAW, Forecast, predict
+from bayescale.predict import Forecast, assumption, predict
 from bayescale.runs import load_runs
 from bayescale.workflow.fitting import fit
 
@@ -194,7 +194,7 @@ def _draw(fitted: Fit, planned: Plan, folder: Path, tell: Report) -> None:
 def _text(
     fitted: Fit, posterior: pd.DataFrame, forecast: Forecast, planned: Plan, described: str
 ) -> str:
-    notes = [*fitted.summary().notes, EXACT_LAW]
+    notes = [*fitted.summary().notes, assumption(fitted)]
     blocks = [
         f"The table\n{_indent(described)}",
         f"The fit\n  {fitted.convergence}",

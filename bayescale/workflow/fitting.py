@@ -26,6 +26,8 @@ def fit(
     prior: Mapping[str, str] | None = None,
     exclude: Iterable[str] = (),
     pool: bool = True,
+    drift: bool = True,
+    sweep: bool = True,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -49,6 +51,8 @@ def fit(
         Studies whose evidence must not enter the priors (with all that was computed from the same data).
     pool : bool
         False for one independent curve per architecture × task.
+    drift, sweep : bool
+        False to leave out the model's drift (the law is then taken as exact), or the offsets of sweeps.
     draws, tune, chains, cores, seed, target_accept
         Of the sampler. A fit that misses the gate is sampled again, twice as long and with smaller steps, at most
         three times in all.
@@ -73,7 +77,9 @@ def fit(
     if not 0.0 < target_accept < 1.0:
         raise ModelError(f"target_accept = {target_accept:g} (expected between 0 and 1)")
     table = runs if isinstance(runs, Runs) else load_runs(runs)
-    resolved = resolve(load_model(model), table, load_populations(), prior, exclude, pool)
+    resolved = resolve(
+        load_model(model), table, load_populations(), prior, exclude, pool, drift, sweep
+    )
     with _reporter(progress) as report:
         tree, verdict = _sample(
             resolved, table, report, draws, tune, chains, cores, seed, target_accept

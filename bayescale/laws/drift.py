@@ -1,0 +1,101 @@
+"""Drift: a law is a local truth, so the local exponent of each axis walks with scale, away from the pivot.
+
+With u a centred log input, a term's log is −β·∫₀ᵘ e^{W(s)} ds instead of −β·u, where W is a random walk from
+W(0) = 0 in both directions with variance τ² per nat. Written the other way round, the law stays as it is and reads a
+*stretched* input ũ(u) = ∫₀ᵘ e^{W(s)} ds: increasing whatever W is, so that every draw falls with scale and stays above
+its own floor. W is constant on intervals of :data:`STEP` nats, interval k reaching from k·STEP to (k+1)·STEP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+STEP = 0.6  # nats: a quarter of a decade
+
+
+def intervals(low: float, high: float) -> tuple[int, int]:
+    """First interval and the one after the last that cover [low, high] and both sides of the pivot."""
+    return min(int(np.floor(low / STEP)), -1), max(int(np.ceil(high / STEP)), 1)
+
+
+def overlap(u: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Signed length of every interval that lies between the pivot and each input, shape (u, interval).
+
+    Stretched inputs are this matrix times e^W.
+    """
+    edge = STEP * np.arange(first, last)
+    right = np.clip(u[:, None] - edge, 0.0, STEP)
+    left = np.clip(edge + STEP - u[:, None], 0.0, STEP)
+    return np.where(edge >= 0.0, right, -left)
+
+
+def walk_matrix(first: int, last: int) -> np.ndarray:
+    """Maps independent standard normals, one an interval, to W/τ; shape (interval, interval).
+
+    The first interval on either side starts at the pivot, so its midpoint is half a step away.
+    """
+    index = np.arange(first, last)
+    outward = np.where(index >= 0, index, -index - 1)  # 0 next to the pivot, on either side
+    same_side = (index[:, None] >= 0) == (index[None, :] >= 0)
+    reached = same_side & (outward[None, :] <= outward[:, None])
+    step = np.sqrt(np.where(outward == 0, STEP / 2, STEP))
+    return np.where(reached, step[None, :], 0.0)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Draws of W on some intervals, continued beyond them when asked for more.
+
+    Attributes
+    ----------
+    first : int
+        Index of the first interval held.
+    value : ndarray, shape (draw, interval)
+        W.
+    amplitude : ndarray, shape (draw,)
+        τ, per root nat.
+    normal : callable
+        Interval index → standard normals of shape (draw,); the same index must always give the same numbers, so that
+        a draw has one path, whoever asks and however far.
+    """
+
+    first: int
+    value: np.ndarray
+    amplitude: np.ndarray
+    normal: Callable[[int], np.ndarray]
+
+    def reaching(self, low: float, high: float) -> Walk:
+        """The walk on at least [low, high]."""
+        first, last = intervals(low, high)
+        value, held = self.value, self.first + self.value.shape[1]
+        right = [self.amplitude * np.sqrt(STEP) * self.normal(k) for k in range(held, last)]
+        left = [
+            self.amplitude * np.sqrt(STEP) * self.normal(k)
+            for k in range(self.first - 1, first - 1, -1)
+        ]
+        if right:
+            value = np.hstack([value, value[:, -1:] + np.cumsum(right, axis=0).T])
+        if left:
+            value = np.hstack([(value[:, :1] + np.cumsum(left, axis=0).T)[:, ::-1], value])
+        return Walk(min(self.first, first), value, self.amplitude, self.normal)
+
+    def stretched(self, u: np.ndarray) -> np.ndarray:
+        """ũ(u), shape (draw, …); ``u`` has shape (draw, …) or (1, …)."""
+        far = self.reaching(float(u.min()), float(u.max()))
+        slope = np.exp(far.value)
+        area = np.pad(np.cumsum(STEP * slope, axis=1), ((0, 0), (1, 0)))
+        area -= area[:, -far.first][:, None]
+        # Clipped so that an input on the very last edge falls in the last interval.
+        index = np.clip(np.floor(u / STEP).astype(int) - far.first, 0, slope.shape[1] - 1)
+        rest = u - STEP * (index + far.first)
+        draw = np.arange(len(slope)).reshape(-1, *[1] * (u.ndim - 1))
+        return area[draw, index] + rest * slope[draw, index]
+
+    def local(self, u: float) -> np.ndarray:
+        """e^W at one input: the local exponent as a multiple of the one at the pivot, shape (draw,)."""
+        far = self.reaching(u, u)
+        index = min(int(np.floor(u / STEP)) - far.first, far.value.shape[1] - 1)
+        return np.exp(far.value[:, index])

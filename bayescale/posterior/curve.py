@@ -1,0 +1,113 @@
+"""A group's curve, draw by draw: the law, its parameters, and the path along which its exponents drift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.errors import ForecastError
+from bayescale.laws import STEP, Law, Walk, joint_frontier, numpy_namespace
+from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
+from bayescale.posterior.groups import Group, Side, keyed_generator
+from bayescale.spec import curve_label
+
+if TYPE_CHECKING:
+    from bayescale.posterior.fit import Fit
+
+HALF_WIDTH, POINTS, ROUNDS = 12.0, 49, 4
+
+
+@dataclass(frozen=True)
+class Curve:
+    """All draws of one group's curve.
+
+    Attributes
+    ----------
+    law : Law
+    theta : dict of str to ndarray, shape (draw,)
+        Completed parameters; draws of all chains, one chain after the other.
+    pivots : dict
+        Of the fit.
+    upper : float or None
+        Random-guess level, for bounded laws.
+    walks : dict of str to Walk
+        By axis; empty where the law is exact.
+    """
+
+    law: Law
+    theta: dict[str, np.ndarray]
+    pivots: dict[str, float]
+    upper: float | None
+    walks: dict[str, Walk]
+
+    def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
+        centred = {}
+        for axis in self.law.inputs:
+            u = np.asarray(logs[axis]) - self.pivots[axis]
+            centred[axis] = self.walks[axis].stretched(u) if axis in self.walks else u
+        extra = [1] * (next(iter(centred.values())).ndim - 1)
+        theta = {k: v.reshape(-1, *extra) for k, v in self.theta.items()}
+        return self.law.log_reducible(centred, theta)
+
+    def loss(self, log_reducible: np.ndarray) -> np.ndarray:
+        """Expected loss from log R, floor included."""
+        floor = self.theta[self.law.floor.name].reshape(-1, *[1] * (log_reducible.ndim - 1))
+        return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
+
+    def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+        """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
+
+        In closed form where the law is exact; else each draw's own curve is searched around the closed form, on a grid
+        that closes in.
+        """
+        budgets = np.asarray(log_compute, float)[None]
+        theta = {k: v.reshape(-1, *[1] * (budgets.ndim - 1)) for k, v in self.theta.items()}
+        exact = joint_frontier(theta, self.pivots)
+        centre = exact.log_params(budgets)
+        if not self.walks:
+            return centre, exact.log_reducible(budgets)
+        total = budgets - LOG_FLOP_PER_PARAM_TOKEN
+        width = HALF_WIDTH
+        for _ in range(ROUNDS):
+            log_n = centre[..., None] + width * np.linspace(-1.0, 1.0, POINTS)
+            log_r = self.log_reducible({"params": log_n, "tokens": total[..., None] - log_n})
+            best = np.argmin(log_r, axis=-1)[..., None]
+            centre = np.take_along_axis(log_n, best, axis=-1)[..., 0]
+            width *= 2.0 / (POINTS - 1)
+        return centre, np.take_along_axis(log_r, best, axis=-1)[..., 0]
+
+
+def group_curve(fit: Fit, where: Mapping[Side, Group], drift: bool = True) -> Curve:
+    """The curve of a group, fitted or new; ``drift=False`` leaves its path out (the law itself)."""
+    model = fit.model
+    theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(where).items()}
+    upper = model.upper.get(str(where["task"])) if model.upper else None
+    if model.upper and upper is None:
+        raise ForecastError(
+            "a new task of a bounded law has no random-guess level; name a fitted task"
+        )
+    walks = {str(axis): _walk(fit, where, axis, theta["drift"]) for axis in model.drift if drift}
+    return Curve(model.get_law(), theta, model.pivots, upper, walks)
+
+
+def _walk(fit: Fit, where: Mapping[Side, Group], axis: str, amplitude: np.ndarray) -> Walk:
+    """The path of one axis: as sampled where the group has runs; beyond, and for new groups, drawn."""
+    labels = [where["architecture"], where["task"]]
+    held = fit.posterior[f"walk_{axis}"]
+
+    def normal(interval: int) -> np.ndarray:
+        rng = keyed_generator(fit.seed, f"walk|{axis}|{interval}", labels)
+        return rng.standard_normal(len(amplitude))
+
+    pair = tuple(labels)
+    if pair in fit.model.curves:
+        chosen = held.sel(curve=curve_label(*map(str, pair))).transpose("chain", "draw", ...)
+        first = fit.model.drift[axis][0]  # type: ignore[index]
+        return Walk(first, chosen.to_numpy().reshape(len(amplitude), -1), amplitude, normal)
+    # Nothing is held but the pivot: half a step to the midpoint of the interval on either side of it.
+    start = np.stack([normal(-1), normal(0)], axis=1) * np.sqrt(STEP / 2) * amplitude[:, None]
+    return Walk(-1, start, amplitude, normal)
