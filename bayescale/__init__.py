@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from bayescale import plots as plot
     from bayescale.decide import Budget, CVaR, Expectation, Plan, Quantile, plan
     from bayescale.posterior import Fit, load_fit
-    from bayescale.predict import Forecast, New, grid, predict
+    from bayescale.predict import Backtest, Forecast, New, grid, load_backtest, predict
     from bayescale.runs import Runs, Task, load_runs
-    from bayescale.workflow import fit
+    from bayescale.workflow import backtest, fit
     from bayescale.zoo import model_names as models
 
     __version__: str
 
 __all__ = [
+    "Backtest",
     "Budget",
     "CVaR",
     "Expectation",
@@ -35,9 +36,11 @@ __all__ = [
     "Runs",
     "Task",
     "__version__",
+    "backtest",
     "errors",
     "fit",
     "grid",
+    "load_backtest",
     "load_fit",
     "load_runs",
     "models",
@@ -48,6 +51,7 @@ __all__ = [
 
 # Public name -> (module that holds it, its name there; "" means the module itself).
 _HOME: dict[str, tuple[str, str]] = {
+    "Backtest": ("bayescale.predict", "Backtest"),
     "Budget": ("bayescale.decide", "Budget"),
     "CVaR": ("bayescale.decide", "CVaR"),
     "Expectation": ("bayescale.decide", "Expectation"),
@@ -58,9 +62,11 @@ _HOME: dict[str, tuple[str, str]] = {
     "Quantile": ("bayescale.decide", "Quantile"),
     "Runs": ("bayescale.runs", "Runs"),
     "Task": ("bayescale.runs", "Task"),
+    "backtest": ("bayescale.workflow", "backtest"),
     "errors": ("bayescale.errors", ""),
     "fit": ("bayescale.workflow", "fit"),
     "grid": ("bayescale.predict", "grid"),
+    "load_backtest": ("bayescale.predict", "load_backtest"),
     "load_fit": ("bayescale.posterior", "load_fit"),
     "load_runs": ("bayescale.runs", "load_runs"),
     "models": ("bayescale.zoo", "model_names"),

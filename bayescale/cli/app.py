@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App, Parameter
 
+from bayescale.cli.backtesting import backtest
 from bayescale.cli.demo import demo
 from bayescale.cli.fitting import check, fit
 from bayescale.cli.forecasting import predict
@@ -48,6 +49,7 @@ app.command(models)
 app.command(data)
 app.command(fit, name="fit")
 app.command(check, name="check")
+app.command(backtest, name="backtest")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(plot, name="plot")

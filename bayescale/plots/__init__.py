@@ -4,9 +4,12 @@ from bayescale.plots.fan import curve
 from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
+from bayescale.plots.reliability import calibration, calibration_numbers
 from bayescale.plots.valleys import frontier
 
 __all__ = [
+    "calibration",
+    "calibration_numbers",
     "curve",
     "curve_numbers",
     "frontier",

@@ -1,22 +1,30 @@
 """Label-aligned forecasts for known and new groups; what a decision is made from."""
 
 from bayescale.posterior import New
+from bayescale.predict.calibration import Backtest, load_backtest
 from bayescale.predict.distance import distance, in_words
 from bayescale.predict.forecast import DRIFTING, EXACT_LAW, Forecast, Kind, assumption, predict
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
+from bayescale.predict.scores import crps, interval_score, log_score, scored
 
 __all__ = [
     "DRIFTING",
     "EXACT_LAW",
     "FLOP_PER_PARAM_TOKEN",
+    "Backtest",
     "Forecast",
     "Kind",
     "New",
     "assumption",
     "complete",
+    "crps",
     "distance",
     "grid",
     "in_words",
+    "interval_score",
+    "load_backtest",
     "locate",
+    "log_score",
     "predict",
+    "scored",
 ]

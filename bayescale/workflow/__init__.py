@@ -1,5 +1,6 @@
 """Where both branches meet: fitting, and everything that needs a sampler and a posterior together."""
 
+from bayescale.workflow.backtesting import backtest
 from bayescale.workflow.fitting import fit
 
-__all__ = ["fit"]
+__all__ = ["backtest", "fit"]

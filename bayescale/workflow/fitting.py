@@ -80,7 +80,7 @@ def fit(
     resolved = resolve(
         load_model(model), table, load_populations(), prior, exclude, pool, drift, sweep
     )
-    with _reporter(progress) as report:
+    with reporter(progress) as report:
         tree, verdict = _sample(
             resolved, table, report, draws, tune, chains, cores, seed, target_accept
         )
@@ -89,7 +89,8 @@ def fit(
     return Fit(tree, resolved, verdict, table.hash, seed, _versions(), table.notes)
 
 
-def _reporter(progress: bool | Report) -> Any:
+def reporter(progress: bool | Report) -> Any:
+    """A progress bar, or the caller's own, as a context that gives (stage, fraction) → None."""
     from bayescale.workflow.progress import Bar, Callback
 
     return Callback(progress) if callable(progress) else Bar(shown=progress)

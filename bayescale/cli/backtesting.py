@@ -1,0 +1,134 @@
+"""`bayescale backtest`: hold the largest runs of a table out, fit the rest, and score what was forecast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from bayescale.cli.options import Flag, Loading, Several, check_output, check_seed, quantity
+from bayescale.cli.output import emit_json, notes, number, say, table, working
+
+By = Literal["compute", "params", "tokens", "step", "architecture", "task"]
+_COLUMNS = {
+    "model": "model",
+    "fold": "held out",
+    "runs": "runs",
+    "groups": "groups",
+    "cover50": "50 % holds",
+    "cover90": "90 % holds",
+    "width90": "90 % width",
+    "rmsle": "RMSLE",
+    "bias": "bias",
+    "log_score": "log score",
+}
+
+
+def backtest(
+    runs: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    model: Annotated[Several, Parameter(name=["--model", "-m"])] = ("parameter-data",),
+    by: By = "compute",
+    cut: Several = (),
+    exclude: Several = (),
+    no_pool: Flag = False,
+    no_drift: Flag = False,
+    no_sweep: Flag = False,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int = 0,
+    folder: Path | None = None,
+    figure: Path | None = None,
+    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    force: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Without your largest runs we would have said …; you got …: coverage, width and error of held-out forecasts.
+
+    Parameters
+    ----------
+    runs
+        A CSV, TSV, JSON Lines or Parquet file, or the name of a published set (bayescale data).
+    output
+        File to write (JSON): every held-out run, its forecast and its scores.
+    model
+        A name (bayescale models) or a TOML file. May be repeated: all see the same folds.
+    by
+        Hold out the largest scale along an axis (compute is 6·N·D), or one architecture or task at a time.
+    cut
+        Where the held-out scale begins: 1e20, 1B. May be repeated; by default the 50, 65 and 80 % quantiles.
+    exclude
+        Study whose evidence must not enter the priors. May be repeated.
+    no_pool
+        One independent curve per architecture and task.
+    no_drift
+        Take the law as exact: no drift of the local exponents.
+    no_sweep
+        Give the runs of one sweep no offset of their own.
+    draws
+        Iterations kept per chain.
+    tune
+        Iterations spent on adaptation per chain.
+    chains
+        Number of chains.
+    seed
+        Of the sampler.
+    folder
+        Where finished folds are kept; a back-test that was stopped goes on from there.
+    figure
+        Also draw the calibration, as PDF and PNG.
+    loading
+        How the table is read.
+    force
+        Replace an output file that exists.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    check_output(output, force)
+    check_seed(seed)
+    if figure is not None:
+        check_output(figure, force)
+    cuts = [
+        quantity("--cut", text, by if by in ("params", "tokens") else "compute") for text in cut
+    ]
+    with working("reading the table"):
+        loaded = loading.load(runs)
+        from bayescale.workflow import backtest as run_backtest
+    result = run_backtest(
+        loaded,
+        list(model),
+        by=by,
+        cuts=cuts or None,
+        exclude=exclude,
+        pool=not no_pool,
+        drift=not no_drift,
+        sweep=not no_sweep,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+        folder=folder,
+    )
+    result.save(output)
+    if figure is not None:
+        from bayescale.plots import calibration, save
+
+        save(calibration(result), figure)
+    if json:
+        emit_json({"written": output, **result.to_dict()})
+        return
+    _print(result)
+    say(f"written: {output}")
+
+
+def _print(result: Any) -> None:
+    rows = [
+        [v if isinstance(v, str) else number(v) for v in (r[c] for c in _COLUMNS)]
+        for r in result.summary().to_dict("records")
+    ]
+    table(list(_COLUMNS.values()), rows, f"back-test of {result.problem['data']}")
+    notes(result.notes)

@@ -1,0 +1,215 @@
+"""`backtest`: fit what was known below a scale, score what was trained above it; resumable, fold by fold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import BayescaleError
+from bayescale.files import written_beside
+from bayescale.posterior import Fit, Group, New
+from bayescale.predict import Backtest, log_score, predict, scored
+from bayescale.runs import Runs, load_runs, sweeps
+from bayescale.spec import ModelSpec
+from bayescale.workflow.fitting import Report, fit, reporter
+from bayescale.workflow.folds import By, Fold, folds
+from bayescale.zoo import load_model
+
+
+def backtest(
+    runs: Runs | str | Path,
+    models: str | Path | ModelSpec | Sequence[str | Path | ModelSpec] = "parameter-data",
+    *,
+    by: By = "compute",
+    cuts: Sequence[float] | None = None,
+    exclude: Sequence[str] = (),
+    pool: bool = True,
+    drift: bool = True,
+    sweep: bool = True,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: bool | Report = True,
+) -> Backtest:
+    """Ask how forecasts of this table would have fared: hold the largest runs out, fit the rest, score.
+
+    Parameters
+    ----------
+    runs : Runs, str or Path
+        The table, or what :func:`bayescale.load_runs` takes.
+    models : name, path or ModelSpec, or a sequence of them
+        Every model sees the same folds.
+    by, cuts
+        How runs are held out, see :func:`bayescale.workflow.folds.folds`.
+    exclude, pool, drift, sweep, draws, tune, chains, seed
+        As in :func:`bayescale.fit`. Pivots and data-scaled priors read the fitted rows only.
+    folder : path, optional
+        Keeps the result of every fold: a back-test that was stopped goes on where it was.
+    progress : bool or callable
+        As in :func:`bayescale.fit`.
+
+    Returns
+    -------
+    Backtest
+        A fit that missed the convergence gate is scored all the same, and counted in ``folds`` and ``notes``.
+
+    Raises
+    ------
+    DataError, ModelError
+    """
+    table = runs if isinstance(runs, Runs) else load_runs(runs)
+    one = isinstance(models, str | Path | ModelSpec)
+    specs = [load_model(m) for m in ([models] if one else list(models))]  # type: ignore[arg-type]
+    settings: dict[str, Any] = {
+        "exclude": sorted(exclude),
+        "pool": pool,
+        "drift": drift,
+        "sweep": sweep,
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "seed": seed,
+    }
+    split = folds(table, by, cuts)
+    kept = _Kept(folder)
+    jobs = [(spec, fold) for spec in specs for fold in split]
+    parts: list[dict[str, Any]] = []
+    with reporter(progress) as report:
+        for i, (spec, fold) in enumerate(jobs):
+            key = kept.key(spec, fold, table, settings)
+            part = kept.read(key)
+            if part is None:
+
+                def stage(what: str, done: float, at: int = i, name: str = spec.name) -> None:
+                    report(f"{at + 1}/{len(jobs)} {name}: {what}", (at + done) / len(jobs))
+
+                part = _score(spec, fold, table, settings, stage)
+                kept.write(key, part)
+            parts.append(part)
+    missed = [
+        f"{p['fold']['model']}, {p['fold']['fold']}" for p in parts if not p["fold"]["converged"]
+    ]
+    notes = tuple(f"missed the convergence gate, scored all the same: {m}" for m in missed)
+    return Backtest(
+        rows=pd.DataFrame([row for p in parts for row in p["rows"]]),
+        folds=pd.DataFrame([p["fold"] for p in parts]),
+        problem={
+            "by": by,
+            "models": [s.name for s in specs],
+            "data": table.name,
+            "data_hash": table.hash,
+            **settings,
+        },
+        notes=notes,
+    )
+
+
+def _score(
+    spec: ModelSpec, fold: Fold, table: Runs, settings: dict[str, Any], report: Report
+) -> dict[str, Any]:
+    """Fit one fold and score its held-out rows; plain data, as it is kept on disk."""
+    fitted = fit(fold.fitted, spec, **settings, progress=report, allow_unconverged=True)
+    frame = table.table
+    groups = sweeps(table)
+    frame["group"] = (
+        groups
+        if groups is not None
+        else frame["architecture"].astype(str) + " | " + frame["task"].astype(str)
+    )
+    held = frame[fold.held_out]
+    scores = [
+        _score_group(fitted, part, str(a), str(t))
+        for (a, t), part in held.groupby(["architecture", "task"], sort=True)
+    ]
+    rows = pd.concat(scores, ignore_index=True)
+    rows.insert(0, "model", spec.name)
+    rows.insert(1, "fold", fold.name)
+    return {
+        "rows": json.loads(rows.to_json(orient="records", double_precision=12)),
+        "fold": {
+            "model": spec.name,
+            "fold": fold.name,
+            "fitted": len(fold.fitted),
+            "held_out": len(rows),
+            "converged": fitted.convergence.passed,
+            "verdict": str(fitted.convergence),
+        },
+    }
+
+
+def _score_group(fitted: Fit, part: pd.DataFrame, architecture: str, task: str) -> pd.DataFrame:
+    groups: dict[str, Group] = {}
+    for side, label in (("architecture", architecture), ("task", task)):
+        groups[side] = label if label in fitted.model.groups[side] else New(label)  # type: ignore[index]
+    points: dict[str, Any] = {
+        str(axis): part[axis].to_numpy(float) for axis in fitted.model.get_law().inputs
+    }
+    common: dict[str, Any] = {**points, **groups, "allow_unconverged": True}
+    run = predict(fitted, **common, kind="run")
+    curve = predict(fitted, **common, kind="campaign")
+    theta = fitted.parameters(fitted.groups(groups["architecture"], groups["task"]))
+    observed = part["loss"].to_numpy(float)
+    scores = scored(run.draws.to_numpy().reshape(-1, len(part)), observed)
+    scores["log_score"] = (
+        "run",
+        log_score(
+            np.log(curve.draws.to_numpy().reshape(-1, len(part))),
+            theta["sigma"].to_numpy().ravel(),
+            theta["nu"].to_numpy().ravel() if "nu" in theta else None,
+            np.log(observed),
+        ),
+    )
+    scores["decades"] = ("run", np.broadcast_to(run.points["decades"].to_numpy(), len(part)))
+    place = part[
+        [
+            c
+            for c in (
+                "run_id",
+                "architecture",
+                "task",
+                "group",
+                "params",
+                "tokens",
+                "compute",
+                "loss",
+            )
+            if c in part
+        ]
+    ].reset_index(drop=True)
+    return pd.concat([place, scores.to_dataframe().reset_index(drop=True)], axis=1)
+
+
+class _Kept:
+    """Results of finished folds in a folder, by a key of all that they depend on; without one, nothing is kept."""
+
+    def __init__(self, folder: str | Path | None) -> None:
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BayescaleError(f"cannot write {folder}: {error.strerror or error}") from None
+
+    def key(self, spec: ModelSpec, fold: Fold, table: Runs, settings: dict[str, Any]) -> str:
+        said = json.dumps([spec.hash, fold.name, fold.fitted.hash, table.hash, settings])
+        return hashlib.sha256(said.encode()).hexdigest()[:20]
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        path = None if self.folder is None else self.folder / f"fold-{key}.json"
+        if path is None or not path.exists():
+            return None
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return found
+
+    def write(self, key: str, part: dict[str, Any]) -> None:
+        if self.folder is not None:
+            with written_beside(self.folder / f"fold-{key}.json") as beside:
+                beside.write_text(json.dumps(part), "utf-8")
