@@ -28,7 +28,7 @@ from bayescale.plots.style import (
 )
 from bayescale.posterior import Fit, Group
 
-_NOTE = "Equal-tailed intervals; each assumes the law is exact. In brackets: runs."
+_NOTE = "Equal-tailed intervals. In brackets: runs."
 
 
 def posterior(

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.laws import joint_frontier, numpy_namespace, to_link
+from bayescale.posterior.curve import group_curve
 from bayescale.posterior.groups import Side, group_parameters, population_parameters
 from bayescale.spec import ResolvedModel, prior_draws
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PRIOR_DRAWS = 4000
 AT_PRIOR = 0.10
 CONFOUNDED = 0.5  # share of the variance that two parameters have in common, r²
+_EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha"}
 _PROBS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}
 
 
@@ -96,13 +98,14 @@ def summarise(fit: Fit) -> Summary:
         scales=_scales(fit),
         contraction=contraction,
         verdict=str(fit.convergence),
-        notes=(*notes, *_few_groups(model), *_confounded(fit)),
+        notes=(*_left_out(model), *notes, *_few_groups(model), *_confounded(fit)),
     )
 
 
 def _reported(model: ResolvedModel) -> list[str]:
     law = model.get_law()
-    names = [*law.parameters, "sigma", "nu", "log_A", "log_B"]
+    edges = [f"{exponent}_edge" for exponent in _EXPONENT.values()]
+    names = [*law.parameters, *model.spec.scales, "nu", "log_A", "log_B", *edges]
     return [n for n in names if n not in model.parameters or model.parameters[n].fixed is None]
 
 
@@ -117,7 +120,7 @@ def _curves(fit: Fit) -> dict[str, dict[str, xr.DataArray]]:
     for where, label in fitted_groups(fit):
         theta = group_parameters(fit.posterior, model, where, fit.seed)
         theta.pop("nu", None)
-        curves[label] = theta
+        curves[label] = theta | _at_edge(fit, where, theta)
     if len(curves) == 2 and model.pooled:
         # One group is the population: print it once.
         curves.popitem()
@@ -126,6 +129,20 @@ def _curves(fit: Fit) -> dict[str, dict[str, xr.DataArray]]:
             frontier = joint_frontier(theta, model.pivots)
             theta["log_A"], theta["log_B"] = frontier.log_A, frontier.log_B
     return curves
+
+
+def _at_edge(
+    fit: Fit, where: dict[Side, Any], theta: dict[str, xr.DataArray]
+) -> dict[str, xr.DataArray]:
+    """Local exponents at the largest run of a group, where they drift: what a forecast sets out from."""
+    rows, found = fit.runs, {}
+    own = np.logical_and.reduce([rows[side].to_numpy() == str(g) for side, g in where.items()])
+    for axis, walk in group_curve(fit, where).walks.items():
+        name = _EXPONENT[axis]
+        edge = float(np.log(rows[axis].to_numpy()[own].max())) - fit.model.pivots[axis]
+        factor = walk.local(edge).reshape(theta[name].shape)
+        found[f"{name}_edge"] = theta[name] * factor
+    return found
 
 
 def fitted_groups(fit: Fit) -> list[tuple[dict[Side, Any], str]]:
@@ -166,7 +183,9 @@ def _contraction(fit: Fit) -> pd.Series:
     law = model.get_law()
     before = population_parameters(prior_draws(model, PRIOR_DRAWS, fit.seed), model)
     after = population_parameters(fit.posterior, model)
-    support = {n: p.support for n, p in law.parameters.items()} | {"sigma": "positive"}
+    support = {n: p.support for n, p in law.parameters.items()} | dict.fromkeys(
+        model.spec.scales, "positive"
+    )
     out = {}
     for name in support:
         if name in before and float(before[name].std()) > 0:
@@ -209,6 +228,12 @@ def _scales(fit: Fit) -> pd.DataFrame:
         whole = sum(v for (name, _), v in between.items() if name == row["parameter"])
         row["variance_share"] = between[row["parameter"], row["level"]] / whole if whole else 0.0
     return pd.DataFrame(rows)
+
+
+def _left_out(model: ResolvedModel) -> list[str]:
+    if not model.excluded:
+        return []
+    return [f"priors stated without the evidence of {', '.join(model.excluded)}"]
 
 
 def _few_groups(model: ResolvedModel) -> list[str]:

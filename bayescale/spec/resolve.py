@@ -152,7 +152,8 @@ def resolve(
         Parameter → distribution, overriding the file. Stating β or δ of a model written in (α, a) switches both to
         (β, δ), the other at its own population.
     exclude : iterable of str
-        Studies whose evidence must not enter the priors.
+        Studies whose evidence must not enter the priors; a published table that is itself such evidence is left out
+        without being asked.
     pool : bool
         False for one independent curve per architecture × task.
     drift, sweep : bool
@@ -166,7 +167,7 @@ def resolve(
     spec = spec.without(drift=not drift, sweep=labels is None)
     law, excluded = (
         spec.get_law(),
-        tuple(sorted({exclude} if isinstance(exclude, str) else set(exclude))),
+        _excluded(runs, populations, [exclude] if isinstance(exclude, str) else exclude),
     )
     populations = populations.without(excluded)
     task = _common_task(runs)
@@ -229,6 +230,12 @@ def resolve(
         excluded=excluded,
         overridden=tuple(sorted(overridden)),
     )
+
+
+def _excluded(runs: Runs, populations: Populations, exclude: Iterable[str]) -> tuple[str, ...]:
+    """What is left out of the priors: what the caller names, and the table that is being fitted."""
+    data_sets = {study.uses for study in populations.studies.values()}
+    return tuple(sorted({*exclude} | ({runs.name} & data_sets)))
 
 
 def _source(entry: ParameterModel, population: Population | None, overridden: bool) -> str:

@@ -1,0 +1,104 @@
+"""Scores of forecasts against closed forms, and the folds and clusters of a back-test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import bayescale as bs
+from bayescale.errors import DataError
+from bayescale.predict import Backtest, crps, interval_score, log_score, scored
+from bayescale.runs import sweeps
+from bayescale.workflow.folds import folds
+
+
+def test_crps_of_normal_draws_is_the_closed_form() -> None:
+    """Gneiting & Raftery 2007, eq. 21; the bound is five standard errors over independent batches."""
+    rng = np.random.default_rng(0)
+    mu, sigma, y = 1.3, 0.7, np.array([0.2, 1.3, 3.0])
+    z = (y - mu) / sigma
+    exact = sigma * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    batches = np.array([crps(rng.normal(mu, sigma, (500, 3)), y) for _ in range(60)])
+    error = batches.std(axis=0, ddof=1) / np.sqrt(len(batches))
+    assert np.all(np.abs(batches.mean(axis=0) - exact) < 5 * error)
+
+
+def test_interval_score_punishes_a_miss() -> None:
+    low, high, y = np.array([1.0, 1.0]), np.array([2.0, 2.0]), np.array([1.5, 2.1])
+    np.testing.assert_allclose(interval_score(low, high, y, 0.9), [1.0, 1.0 + 20 * 0.1])
+
+
+def test_log_score_is_a_mixture_over_draws() -> None:
+    centre, sigma, y = np.array([[0.0], [1.0]]), np.array([0.5, 2.0]), np.array([0.3])
+    mixed = np.mean([stats.norm.pdf(0.3, 0.0, 0.5), stats.norm.pdf(0.3, 1.0, 2.0)])
+    np.testing.assert_allclose(log_score(centre, sigma, None, y), np.log(mixed))
+    heavy = np.mean([stats.t.pdf(0.3, 4, 0, 0.5), stats.t.pdf(0.3, 9, 1, 2.0)])
+    np.testing.assert_allclose(log_score(centre, sigma, np.array([4.0, 9.0]), y), np.log(heavy))
+
+
+def test_coverage_of_a_true_forecast_is_nominal() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.lognormal(0, 0.1, 2000)
+    found = scored(rng.lognormal(0, 0.1, (2000, 2000)), truth)
+    for level in (50, 80, 90, 95):
+        p = level / 100
+        assert abs(float(found[f"inside{level}"].mean()) - p) < 4 * np.sqrt(p * (1 - p) / 2000)
+    assert stats.kstest(found["pit"], "uniform").pvalue > 0.001
+
+
+def isoflop(budgets: tuple[float, ...] = (1e19, 3e19, 1e20), spread: float = 1.0) -> pd.DataFrame:
+    rows = []
+    for c in budgets:
+        for i, ratio in enumerate((0.3, 1.0, 3.0)):
+            params = (c / 120) ** 0.5 * ratio
+            rows.append((params, c / 6 / params * spread**i, 2.0 + 1e18 / c))
+    return pd.DataFrame(rows, columns=["params", "tokens", "loss"])
+
+
+def test_sweeps_are_seen_where_budgets_agree_and_nowhere_else() -> None:
+    runs = bs.load_runs(isoflop(), param_count="total")
+    found = sweeps(runs)
+    assert found is not None
+    assert found.nunique() == 3
+    assert sweeps(bs.load_runs(isoflop(spread=1.2), param_count="total")) is None
+    assert sweeps(bs.load_runs(isoflop((1e19, 1e20)), param_count="total")) is None
+
+
+def test_a_column_of_sweeps_is_taken_as_it_is() -> None:
+    frame = isoflop(spread=1.2).assign(sweep=["a"] * 4 + ["b"] * 5)
+    found = sweeps(bs.load_runs(frame, param_count="total"))
+    assert found is not None
+    assert sorted(found.unique()) == [
+        "default / default / loss / a",
+        "default / default / loss / b",
+    ]
+    each = frame.assign(sweep=[f"s{i}" for i in range(9)])
+    assert sweeps(bs.load_runs(each, param_count="total")) is None
+
+
+def test_folds_hold_out_what_lies_beyond_and_say_when_nothing_does() -> None:
+    runs = bs.load_runs(isoflop(), param_count="total")
+    (one,) = folds(runs, "compute", [9e19])
+    assert one.held_out.sum() == 3
+    assert len(one.fitted) == 6
+    assert (6 * one.fitted.table["params"] * one.fitted.table["tokens"]).max() < 9e19
+    with pytest.raises(DataError, match="holds out 0 of 9 rows"):
+        folds(runs, "compute", [1e22])
+    with pytest.raises(DataError, match="at least three"):
+        folds(runs, "architecture")
+
+
+def test_standard_errors_are_those_of_clusters() -> None:
+    """Rows that repeat within a cluster carry no more evidence than one row of each."""
+    rng = np.random.default_rng(0)
+    draws = scored(rng.lognormal(0, 0.1, (400, 40)), rng.lognormal(0, 0.1, 40)).to_dataframe()
+    frame = draws.assign(
+        model="m", fold="f", log_score=0.0, decades=0.1, group=[str(i) for i in range(40)]
+    )
+    once = Backtest(frame, pd.DataFrame(), {}).summary()
+    thrice = Backtest(pd.concat([frame] * 3), pd.DataFrame(), {}).summary()
+    assert once["groups"].item() == thrice["groups"].item() == 40
+    np.testing.assert_allclose(once["se90"], thrice["se90"])
+    np.testing.assert_allclose(once["cover90"], thrice["cover90"])
