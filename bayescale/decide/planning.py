@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -12,27 +12,26 @@ from scipy.optimize import minimize_scalar
 from bayescale.decide.budget import Budget
 from bayescale.decide.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plan import Plan, Recommendation
-from bayescale.decide.risk import Expectation, Risk
+from bayescale.decide.risk import Expectation, Risk, parse_risk
 from bayescale.errors import PlanError
-from bayescale.posterior import Fit, Group, New
+from bayescale.posterior import Fit, Group, Side, require_fit
 from bayescale.predict import (
     EXACT_LAW,
     FLOP_PER_PARAM_TOKEN,
     complete,
-    distance,
-    in_words,
-    locate,
+    distance_note,
 )
 
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
+ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that a plan mentions
 SEEDED_PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def plan(
     fit: Fit,
-    budget: Budget,
-    risk: Risk | Sequence[Risk] | None = None,
+    budget: Budget | float,
+    risk: Risk | str | Sequence[Risk | str] | None = None,
     target_loss: float | None = None,
     *,
     architecture: Group | None = None,
@@ -47,11 +46,11 @@ def plan(
     ----------
     fit : Fit
         Of a joint law.
-    budget : Budget
-        FLOP, or money on hardware.
-    risk : Risk or sequence of Risk, optional
-        How the loss of an action is judged; ``Expectation()`` by default. Each gives one recommendation. Risk acts on
-        the expected curve: a mean over Student-t noise of the log loss does not exist.
+    budget : Budget or float
+        FLOP, or money on hardware; a bare number is FLOP.
+    risk : Risk, str or sequence of them, optional
+        How the loss of an action is judged; ``Expectation()`` by default, or as text, ``"cvar:0.1"``. Each gives one
+        recommendation. Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
     architecture, task, study : str or New, optional
@@ -67,7 +66,9 @@ def plan(
     ------
     PlanError, ConvergenceError, ForecastError
     """
+    require_fit(fit, "plan")
     fit.require_converged(allow_unconverged)
+    budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
     spec = fit.model.spec
     if spec.status == "experimental" and not allow_experimental:
         raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
@@ -112,7 +113,7 @@ def plan(
             "risk": [r.name for r in risks],
             "target_loss": target_loss,
             "unit": fit.model.loss_unit,
-            **{side: _label(group) for side, group in where.items()},
+            **{side: str(group) for side, group in where.items()},
         },
         table=table,
         frontier=iso.frontier(_fitted_compute(fit)),
@@ -120,7 +121,7 @@ def plan(
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
-        caveats=tuple(_caveats(fit, budget, table, recommendations, outside)),
+        caveats=tuple(_caveats(fit, where, budget, table, recommendations, outside)),
         provenance={
             "model": spec.name,
             "model_hash": fit.model.hash,
@@ -137,17 +138,13 @@ def _fitted_compute(fit: Fit) -> tuple[float, float]:
     return float(compute.min()), float(compute.max())
 
 
-def _as_list(risk: Risk | Sequence[Risk] | None) -> list[Risk]:
+def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
     if risk is None:
         return [Expectation()]
-    risks = list(risk) if isinstance(risk, Sequence) else [risk]
-    if not risks:
+    given = list(risk) if isinstance(risk, Sequence) and not isinstance(risk, str) else [risk]
+    if not given:
         raise PlanError("risk is an empty list")
-    return risks
-
-
-def _label(group: Group) -> str:
-    return f"new: {group.label}" if isinstance(group, New) else group
+    return [parse_risk(r) if isinstance(r, str) else r for r in given]
 
 
 def _quantiles(draws: np.ndarray) -> dict[str, float]:
@@ -209,18 +206,20 @@ def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
 
 def _caveats(
     fit: Fit,
+    where: Mapping[Side, Group],
     budget: Budget,
     table: xr.Dataset,
     recommendations: Sequence[Recommendation],
     outside: float,
 ) -> list[str]:
-    chosen = {
-        "params": [r.params for r in recommendations],
-        "tokens": [r.tokens for r in recommendations],
-    }
-    points = complete(locate(chosen, None))
+    points = complete(
+        {
+            "params": xr.DataArray([r.params for r in recommendations], dims="point"),
+            "tokens": xr.DataArray([r.tokens for r in recommendations], dims="point"),
+        }
+    )
     said = [
-        in_words(distance(fit, points)),
+        distance_note(fit, points, [where["architecture"]]),
         EXACT_LAW,
         "not calibrated here: no back-test at this distance",
     ]
@@ -233,6 +232,22 @@ def _caveats(
             f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
             "the optimum is not known that well"
         )
-    if budget.flop > float(fit.runs["compute"].max() if "compute" in fit.runs else np.inf):
+    low, high = _fitted_compute(fit)
+    if budget.flop > high:
         said.append("the budget lies beyond every fitted run")
-    return said
+    if budget.flop < low:
+        said.append("the budget lies below every fitted run")
+    return [*said, *_other_accounting(fit)]
+
+
+def _other_accounting(fit: Fit) -> list[str]:
+    """A note where the table counts its FLOP otherwise than the budget is spent."""
+    if "compute" not in fit.runs:
+        return []
+    product = FLOP_PER_PARAM_TOKEN * fit.runs["params"] * fit.runs["tokens"]
+    ratio = float((fit.runs["compute"] / product).median())
+    if abs(ratio - 1.0) <= ACCOUNTING:
+        return []
+    return [
+        f"the budget is spent as 6ND; the table's reported compute is {ratio:.2f} × 6ND in the median"
+    ]

@@ -1,7 +1,7 @@
 """The posterior branch's root: `Fit`, its file, its convergence gate and its groups; never imports PyMC."""
 
 from bayescale.posterior.convergence import Convergence, assess, diagnostics
-from bayescale.posterior.fit import Fit
+from bayescale.posterior.fit import Fit, require_fit
 from bayescale.posterior.groups import (
     Group,
     New,
@@ -26,6 +26,7 @@ __all__ = [
     "keyed_generator",
     "load_fit",
     "population_parameters",
+    "require_fit",
     "save",
     "summarise",
 ]
