@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "bad.csv").write_text("N,D,loss\nx,2e10,3\n-1,3e10,4\n1e9,2e10,nan\n")
     (place / "wide.csv").write_text("N,D,eval/c4/loss\n1e9,2e10,3\n2e9,2e10,2.9\n")
     (place / "empty.csv").write_text("")
+    (place / "semi.csv").write_text("N;D;loss\n1e9;2e10;3\n")
     (place / "points.csv").write_text("N,D\n70B,1.4T\n-7B,1T\n")
     (place / "nothing.csv").write_text("colour\nred\n")
     (place / "bad.toml").write_text('extends = "compute"\nlaww = "data"\n')
@@ -42,6 +44,8 @@ USER_ERRORS = [
     ("models copy compute mine.json", "exists already"),
     ("data show pile-familes", "did you mean the published set 'pile-families'"),
     ("data show bad.csv", "3 bad cells"),
+    ("data show semi.csv", "save it with commas"),
+    ("data show ''", "the name of the table is empty"),
     ("data show wide.csv", "--task c4=eval/c4/loss"),
     ("data show empty.csv", "empty"),
     ("data show a-folder", "a-folder"),
@@ -138,7 +142,7 @@ UNCONVERGED = [
 def fail(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     monkeypatch.chdir(folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    assert run(words.split()) == code
+    assert run(shlex.split(words)) == code
     after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     assert after == before, "a command that failed changed a file"
 

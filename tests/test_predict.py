@@ -165,6 +165,8 @@ def test_bad_grids() -> None:
         grid(size=[1e9])
     with pytest.raises(ForecastError, match="shape"):
         grid(params=np.ones((2, 2)))
+    with pytest.raises(ForecastError, match="needs an axis"):
+        grid()
 
 
 # ------------------------------------------------------------------ kinds

@@ -34,6 +34,8 @@ def grid(**axes: Values) -> xr.Dataset:
     for name in axes:
         if name not in AXES:
             raise ForecastError(f"grid takes {', '.join(AXES)}, not {name!r}")
+    if not axes:
+        raise ForecastError("grid needs an axis: grid(params=[1e9, 1e10], tokens=[1e11])")
     return xr.Dataset(coords={name: _numbers(name, v) for name, v in axes.items()})
 
 
