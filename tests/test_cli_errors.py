@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import subprocess
 import sys
@@ -193,6 +195,21 @@ def test_a_fit_that_did_not_converge_is_3(
     out, err = capsys.readouterr()
     assert (out != "") == words.startswith("check"), "only check still shows the summary"
     assert "did not converge" in one_line(err)
+
+
+@pytest.mark.parametrize("words", UNCONVERGED)
+def test_json_says_why_a_fit_did_not_converge(
+    words: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fail(words if "--json" in words else f"{words} --json", folder, monkeypatch, 3)
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert said["convergence"]["passed"] is False
+    assert "--allow-unconverged" in one_line(err)
+    assert not re.search(r"allow_unconverged|target_accept", err)
 
 
 def test_an_unconverged_fit_may_be_used_on_purpose(

@@ -135,7 +135,8 @@ class Fit:
         """Raise unless the gate was passed or the caller allows it."""
         if not (self.convergence.passed or allow):
             raise ConvergenceError(
-                f"this fit {self.convergence}; pass allow_unconverged=True to use it still"
+                f"this fit {self.convergence}; {self.convergence.advice}",
+                self.convergence.to_dict(),
             )
 
     def summary(self) -> Summary:
