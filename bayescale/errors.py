@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class BayescaleError(Exception):
@@ -41,9 +42,19 @@ class UnknownNameError(BayescaleError, KeyError):
 
 
 class ConvergenceError(BayescaleError):
-    """A fit whose chains did not reach the gate of :mod:`bayescale.sample`."""
+    """A fit whose chains did not reach the gate of :mod:`bayescale.posterior.convergence`.
+
+    Attributes
+    ----------
+    convergence : dict or None
+        The diagnostics, as plain data, where they have not been shown already.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, convergence: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.convergence = convergence
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownNameError:

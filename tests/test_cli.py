@@ -184,7 +184,7 @@ def test_predict_is_the_packages_own(call: Call, saved: Path) -> None:
     )
     assert EXACT_LAW in text
     assert EXACT_LAW in data["notes"]
-    assert [r["architecture"] for r in data["forecasts"]] == ["Pythia", "mamba-3"]
+    assert [r["architecture"] for r in data["forecasts"]] == ["Pythia", "new: mamba-3"]
     assert [r["hi90"] for r in data["forecasts"]] == pytest.approx(expected.table()["hi90"])
     assert f"{data['forecasts'][1]['median']:.4g}" in text
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -26,6 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "bad.csv").write_text("N,D,loss\nx,2e10,3\n-1,3e10,4\n1e9,2e10,nan\n")
     (place / "wide.csv").write_text("N,D,eval/c4/loss\n1e9,2e10,3\n2e9,2e10,2.9\n")
     (place / "empty.csv").write_text("")
+    (place / "semi.csv").write_text("N;D;loss\n1e9;2e10;3\n")
     (place / "points.csv").write_text("N,D\n70B,1.4T\n-7B,1T\n")
     (place / "nothing.csv").write_text("colour\nred\n")
     (place / "bad.toml").write_text('extends = "compute"\nlaww = "data"\n')
@@ -42,6 +46,8 @@ USER_ERRORS = [
     ("models copy compute mine.json", "exists already"),
     ("data show pile-familes", "did you mean the published set 'pile-families'"),
     ("data show bad.csv", "3 bad cells"),
+    ("data show semi.csv", "save it with commas"),
+    ("data show ''", "the name of the table is empty"),
     ("data show wide.csv", "--task c4=eval/c4/loss"),
     ("data show empty.csv", "empty"),
     ("data show a-folder", "a-folder"),
@@ -138,7 +144,7 @@ UNCONVERGED = [
 def fail(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     monkeypatch.chdir(folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    assert run(words.split()) == code
+    assert run(shlex.split(words)) == code
     after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     assert after == before, "a command that failed changed a file"
 
@@ -189,6 +195,21 @@ def test_a_fit_that_did_not_converge_is_3(
     out, err = capsys.readouterr()
     assert (out != "") == words.startswith("check"), "only check still shows the summary"
     assert "did not converge" in one_line(err)
+
+
+@pytest.mark.parametrize("words", UNCONVERGED)
+def test_json_says_why_a_fit_did_not_converge(
+    words: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fail(words if "--json" in words else f"{words} --json", folder, monkeypatch, 3)
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert said["convergence"]["passed"] is False
+    assert "--allow-unconverged" in one_line(err)
+    assert not re.search(r"allow_unconverged|target_accept", err)
 
 
 def test_an_unconverged_fit_may_be_used_on_purpose(

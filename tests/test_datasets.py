@@ -117,7 +117,7 @@ def test_the_mirror_is_checked(
     with pytest.raises(DataError, match="is not the registered file"):
         load_runs("chinchilla")
     copy.unlink()
-    with pytest.raises(DataError, match=r"no file .*BAYESCALE_DATA"):
+    with pytest.raises(DataError, match=r"no file .*; unset BAYESCALE_DATA to download"):
         load_runs("chinchilla")
 
 

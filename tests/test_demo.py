@@ -119,7 +119,7 @@ def test_result_files_and_one_bar_over_the_whole_job(prior_fit: Fit, tmp_path: P
     assert {p.name for p in result.files} == FILES
     saved = load_fit(result.folder / "fit.nc")
     assert np.array_equal(saved.posterior["alpha"], prior_fit.posterior["alpha"])
-    assert list(result.forecast.draws["architecture"].to_numpy()) == ["Pythia", "new family"]
+    assert list(result.forecast.draws["architecture"].to_numpy()) == ["Pythia", "new: family"]
     assert set(result.posterior["parameter"]) == set(module.SHOWN)
     fractions = [fraction for _, fraction in told]
     assert fractions == sorted(fractions), "the bar ran backwards"

@@ -158,7 +158,7 @@ def test_predict_and_plan_speak_of_the_same_new_group(fit: Fit) -> None:
     among = predict(
         fit, compute=[1e23], kind="expected", **{**where, "architecture": ["a", New("q")]}
     )
-    np.testing.assert_array_equal(alone.draws, among.draws.sel(architecture="q"))
+    np.testing.assert_array_equal(alone.draws, among.draws.sel(architecture="new: q"))
     made = plan(fit, Budget(compute=1e23), **where)
     assert made.optimum["loss"]["median"] == pytest.approx(float(alone.draws.median()))
 

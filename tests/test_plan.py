@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from test_laws import TEXTBOOK
 
 from bayescale.decide import Budget, CVaR, Expectation, IsoFlop, Plan, Quantile, plan
 from bayescale.decide.plan import si
-from bayescale.errors import BayescaleError, ConvergenceError, PlanError, UnknownNameError
+from bayescale.errors import (
+    BayescaleError,
+    ConvergenceError,
+    ForecastError,
+    PlanError,
+    UnknownNameError,
+)
 from bayescale.laws import joint_frontier, textbook_theta
 from bayescale.posterior import Fit, New
 from bayescale.predict import EXACT_LAW, predict
@@ -210,6 +217,29 @@ def test_distance_is_that_of_the_recommendation() -> None:
     assert any(f"N {decades:.1f}" in c for c in made.caveats)
 
 
+def test_distance_of_a_plan_is_also_that_of_its_family() -> None:
+    families = make_fit(draws=50)
+    own, new = (plan(families, 1e23, architecture=a).caveats[0] for a in ("GPT-J", New("q")))
+    assert "; beyond GPT-J's own runs by up to" in own
+    assert "own runs" not in new
+
+
+def test_a_budget_below_every_run_and_another_way_to_count_flop_are_said() -> None:
+    caveats = plan(besiroglu(), 1e15).caveats
+    assert "the budget lies below every fitted run" in caveats
+    assert not any("6ND" in c for c in caveats)
+    said = " ".join(plan(make_fit(draws=50), 1e23, architecture="Pythia").caveats)
+    assert re.search(
+        r"spent as 6ND; the table's reported compute is 1\.\d\d × 6ND in the median", said
+    )
+
+
+def test_numbers_and_words_serve_for_budgets_and_risks(fit: Fit) -> None:
+    spelled = plan(fit, 1e24, ["expectation", "cvar:0.1"]).to_dict()
+    assert spelled == plan(fit, Budget(compute=1e24), [Expectation(), CVaR(0.1)]).to_dict()
+    assert plan(fit, 1e24, "cvar:0.1").problem["risk"] == ["cvar:0.1"]
+
+
 def test_an_optimum_that_is_not_known_is_said_to_be_so(made: Plan) -> None:
     assert made.regret_set is None
     assert any("optimum is not known that well" in c for c in made.caveats)
@@ -260,12 +290,17 @@ def test_new_groups_are_named_as_new(fit: Fit) -> None:
         ({"target_loss": -1.0}, "target_loss = -1 .expected a positive loss"),
         ({"target_loss": float("nan")}, "target_loss = nan"),
         ({"risk": []}, "risk is an empty list"),
+        ({"risk": "cvra:0.1"}, "did you mean 'cvar:0.1'"),
+        ({"fit": "pile.nc"}, r"plan takes a fit, not the path .*load_fit\('pile.nc'\)"),
+        ({"budget": "1e24"}, "compute = '1e24' .expected a number"),
+        ({"budget": 1e5}, r"budget of 1e\+05 FLOP .expected from 1e\+06 to 1e\+40"),
+        ({"budget": 1e41}, r"budget of 1e\+41 FLOP"),
         ({"architecture": "gtp"}, r"did you mean 'gpt'"),
     ],
 )
 def test_bad_problems(fit: Fit, options: dict[str, Any], message: str) -> None:
-    with pytest.raises((PlanError, UnknownNameError), match=message):
-        plan(fit, CHINCHILLA, **options)
+    with pytest.raises((PlanError, ForecastError, UnknownNameError), match=message):
+        plan(**{"fit": fit, "budget": CHINCHILLA, **options})
 
 
 @pytest.mark.parametrize("model", ["compute", "parameter", "data"])

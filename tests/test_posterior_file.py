@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import make_fit, make_runs
+from helpers import PASSED, make_fit, make_runs
 
 from bayescale.errors import BayescaleError, ConvergenceError, FitFileError
 from bayescale.posterior import Fit, load_fit, save
@@ -172,3 +174,18 @@ def test_a_fit_that_missed_the_gate_is_marked_and_refused(tmp_path: Path) -> Non
 def test_a_fit_is_frozen(fit: Fit) -> None:
     with pytest.raises(AttributeError):
         fit.seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"divergences": 40}, "raise target_accept"),
+        ({"ess_bulk": 90.0}, "raise draws; "),
+        ({"rhat": 1.4, "ess_bulk": 90.0}, "raise draws, raise tune, or use a model with fewer"),
+    ],
+)
+def test_advice_is_for_what_went_wrong(changes: dict[str, Any], advice: str) -> None:
+    poor = replace(PASSED, **changes)
+    assert not poor.passed
+    assert poor.advice.startswith(advice)
+    assert poor.advice.endswith("allow_unconverged=True")

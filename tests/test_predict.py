@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,16 @@ def test_one_axis_laws_read_their_axis(model: str, given: dict[str, float]) -> N
         ({"at": grid(params=[1e9])}, "tokens missing"),
         ({"compute": 1e22, "kind": "expcted"}, "did you mean 'expected'"),
         ({"compute": 1e22, "architecture": []}, "empty list"),
+        ({"compute": 1e22, "architecture": ["gpt", "gpt"]}, "'gpt' is in the list more than once"),
+        ({"compute": 1e22, "architecture": [New("q")] * 2}, "'new: q' is in the list more than"),
+        ({"compute": 1e22, "architecture": New("gpt")}, "'gpt' is a fitted architecture: pass"),
+        ({"compute": 1e22, "task": New("web")}, "'web' is a fitted task"),
+        ({"compute": 1e22, "study": New("own")}, "'own' is a fitted study"),
+        ({"params": 0.5, "tokens": 1e9}, r"params = 0.5 .expected from 1 to 1e\+30"),
+        ({"params": 1e9, "tokens": 1e31}, r"tokens = 1e\+31 .expected from 1 to 1e\+30"),
+        ({"compute": 1e46}, r"compute = 1e\+46 .expected from 1 to 1e\+45"),
+        ({"params": 1e9, "compute": 1e6}, r"leaves tokens = 0.000"),
+        ({"params": 1e9, "tokens": 2e10, "compute": 1e20}, r"is 1.2 × compute; give two of the"),
     ],
 )
 def test_bad_points_say_what_was_expected(fit: Fit, given: dict[str, Any], message: str) -> None:
@@ -154,6 +165,8 @@ def test_bad_grids() -> None:
         grid(size=[1e9])
     with pytest.raises(ForecastError, match="shape"):
         grid(params=np.ones((2, 2)))
+    with pytest.raises(ForecastError, match="needs an axis"):
+        grid()
 
 
 # ------------------------------------------------------------------ kinds
@@ -214,7 +227,7 @@ def test_the_same_seed_gives_the_same_runs_and_other_groups_other_runs(families:
 def test_several_architectures_are_one_axis(families: Fit) -> None:
     said = predict(families, params=N, tokens=D, architecture=["Pythia", New("q")], kind="law")
     assert set(said.draws.dims) == {"chain", "draw", "architecture", "point"}
-    assert list(said.draws["architecture"].to_numpy()) == ["Pythia", "q"]
+    assert list(said.draws["architecture"].to_numpy()) == ["Pythia", "new: q"]
     assert len(said.table()) == 6
     alone = predict(families, params=N, tokens=D, architecture="Pythia", kind="law").draws
     np.testing.assert_array_equal(said.draws.sel(architecture="Pythia"), alone)
@@ -279,6 +292,51 @@ def test_distance_is_in_decades_outside_the_range(fit: Fit) -> None:
     assert in_words(beyond.isel(point=[2])) == "inside the range of the fitted runs"
 
 
+def test_distance_is_also_that_of_the_family_being_forecast(families: Fit) -> None:
+    """Pythia's runs stop short of what GPT-NeoX used; a new family has no runs of its own."""
+    where: dict[str, Any] = {"params": 18e9, "tokens": 470e9}
+    rows = families.runs
+    own = rows.isel(run=rows["architecture"].to_numpy() == "Pythia")
+    said = predict(families, **where, architecture="Pythia")
+    decades = np.log10(470e9 / float(own["tokens"].max()))
+    assert "; beyond Pythia's own runs by up to N" in said.notes[0]
+    assert f"D {decades:.1f}" in said.notes[0]
+    both = predict(families, **where, architecture=["Pythia", New("q")])
+    by_n = np.log10(18e9 / float(own["params"].max()))
+    by_c = np.log10(18e9 * 470e9 / float((own["params"] * own["tokens"]).max()))
+    own_decades = both.points["decades"].sel(architecture="Pythia")
+    assert own_decades.item() == pytest.approx(max(by_n, decades, by_c))
+    assert both.points["decades"].sel(architecture="new: q").item() < own_decades.item()
+    assert "own runs" not in predict(families, **where, architecture=New("q")).notes[0]
+
+
+def test_compute_of_a_distance_is_6nd_whatever_the_table_reports(families: Fit) -> None:
+    rows = families.runs
+    largest = float((6 * rows["params"] * rows["tokens"]).max())
+    assert float(rows["compute"].max()) > largest * 1.05
+    point = {"compute": xr.DataArray([largest * 10], dims="point")}
+    np.testing.assert_allclose(distance(families, point)["beyond_compute"], 1.0)
+    law = make_fit("compute", draws=5)
+    reported = {"compute": xr.DataArray([float(rows["compute"].max()) * 10], dims="point")}
+    np.testing.assert_allclose(distance(law, reported)["beyond_compute"], 1.0)
+
+
+def test_a_mean_that_hangs_on_one_draw_is_left_out(fit: Fit) -> None:
+    assert "mean" in predict(fit, params=N, tokens=D).table()
+    draws = predict(fit, params=1e9, tokens=2e10, kind="law")
+    wild = draws.draws.copy()
+    wild[0, 0] = 1e30
+    said = replace(draws, draws=wild)
+    assert "mean" not in said.table()
+    assert {"median", "lo50", "hi90"} <= set(said.table())
+    posterior, tree = fit.posterior.copy(deep=True), fit.tree.copy()
+    posterior["R0"][0, 0] = 1e30
+    tree["posterior"] = xr.DataTree(posterior)
+    said = predict(replace(fit, tree=tree), params=1e9, tokens=2e10)
+    assert any("mean left out" in note for note in said.notes)
+    assert "mean" not in str(said).splitlines()[1]
+
+
 def test_a_bounded_law_stays_bounded_and_refuses_new_tasks() -> None:
     fit = make_fit("saturating", make_runs(metric="error", corpus=None, upper=0.75), draws=100)
     loss = predict(fit, tokens=np.geomspace(1e3, 1e30, 20), kind="expected").draws
@@ -289,3 +347,18 @@ def test_a_bounded_law_stays_bounded_and_refuses_new_tasks() -> None:
 
 def test_default_table_is_the_published_one() -> None:
     assert make_fit(draws=5).data_hash == pile_families().hash
+
+
+def test_n_d_and_c_may_all_be_given_where_they_agree(fit: Fit) -> None:
+    said = predict(fit, params=1e9, tokens=2e10, compute=1.2005e20, kind="law")
+    two = predict(fit, params=1e9, tokens=2e10, kind="law")
+    np.testing.assert_array_equal(said.draws, two.draws)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("pile.nc", r"load_fit\('pile.nc'\)"), ({"a": 1}, "predict takes a fit, not a dict")],
+)
+def test_what_is_no_fit_is_answered_with_the_way_to_one(given: Any, message: str) -> None:
+    with pytest.raises(ForecastError, match=message):
+        predict(given, compute=1e22)

@@ -132,6 +132,12 @@ def test_names_read_back(text: str) -> None:
     assert parse_risk(text).name == text
 
 
+@pytest.mark.parametrize("risk", [CVaR, Quantile])
+def test_a_risk_takes_a_number(risk: type[CVaR] | type[Quantile]) -> None:
+    with pytest.raises(PlanError, match=r"= 'a' \(expected a number\)"):
+        risk("a")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -43,7 +43,7 @@ CASES: dict[str, tuple[bytes | str, str]] = {
     "binary": (b"\x7fELF\x00\x01\x02\x00" * 9, "is a binary file, not text"),
     "UTF-16": (HEAD.encode("utf-16"), "is UTF-16 (expected UTF-8)"),
     "semicolons": (HEAD.replace(",", ";"), "is separated by semicolons, not commas"),
-    "tabs": (HEAD.replace(",", "\t"), "is separated by tabs, not commas"),
+    "tabs": (HEAD.replace(",", "\t"), "save it with commas or name it .tsv, or in Python read it yourself: load_runs("),
     "mixed encodings": (f"{HEAD}a,1e8,2e9,3.1\né".encode() + b"\xe9,1e9,2e10,2.6\n",
                         "not UTF-8 at byte 29 (line 3, byte 0xe9)"),
     "ragged": (HEAD + GOOD + "d,1e9,2e10,2.5,9,9\n", "read as a table: Expected 4 fields"),

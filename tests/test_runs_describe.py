@@ -80,3 +80,10 @@ def test_text_and_data_agree() -> None:
     for piece in (*d.warnings, *d.notes, *d.flagged, d.hash[:12], "2.45 decades", d.citation):
         assert piece in text
     assert json.loads(json.dumps(d.to_dict()))["architectures"]["Pythia"] == 8
+
+
+def test_the_loss_of_an_unnamed_task_is_just_the_loss() -> None:
+    frame = table(N, WIDE)
+    text = str(load_runs(frame).describe())
+    assert "\n  loss [nats/token" in text
+    assert "loss of loss" not in text

@@ -253,3 +253,18 @@ def test_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
 def test_optional_numbers_may_be_missing() -> None:
     runs = load_runs(PLAIN.assign(loss_se=[0.01, np.nan, 0.01, 0.02], unique_tokens=[1e9] * 4))
     assert runs.table["loss_se"].isna().sum() == 1
+
+
+def test_a_cells_own_unit_is_noted() -> None:
+    frame = PLAIN.drop(columns="params").assign(**{"params (B)": ["0.1", "1", "100M", "1B"]})
+    runs = load_runs(frame)
+    assert runs.table["params"].tolist() == [1e8, 1e9, 1e8, 1e9]
+    (note,) = (n for n in runs.notes if "unit of their own" in n)
+    assert "column 'params (B)': 2 of 4 cells have a unit of their own, such as '100M'" in note
+
+
+def test_loaded_runs_come_back_as_they_are() -> None:
+    runs = load_runs(PLAIN)
+    assert load_runs(runs) is runs
+    with pytest.raises(DataError, match="loaded already"):
+        load_runs(runs, compute="6ND")

@@ -111,6 +111,19 @@ def test_a_column_mixes_forms() -> None:
     assert in_bytes.tolist() == [False] * 5 + [True]
 
 
-def test_a_unit_below_a_unit_is_no_number() -> None:
-    _, _, bad, _ = read_numbers(pd.Series(["7B"], dtype="str"), "params", parse_unit("B", "params"))
-    assert bad.all()
+@pytest.mark.parametrize(
+    ("quantity", "header", "cells", "expected"),
+    [
+        ("params", "B", ["7B", "350M", "6.7", "1.3 params"], [7e9, 350e6, 6.7e9, 1.3e9]),
+        ("compute", "PF-days", ["3640", "3e20 FLOP", "2 ZFLOP"], [3640 * 8.64e19, 3e20, 2e21]),
+        ("tokens", "GB", ["300", "300B"], [300e9, 300e9]),
+    ],
+)
+def test_a_unit_in_the_cell_wins_over_the_headers(
+    quantity: str, header: str, cells: list[str], expected: list[float]
+) -> None:
+    column = pd.Series(cells, dtype="str")
+    values, _, bad, in_bytes = read_numbers(column, quantity, parse_unit(header, quantity))
+    assert values.tolist() == expected
+    assert not bad.any()
+    assert in_bytes.tolist() == [header == "GB" and c == "300" for c in cells]

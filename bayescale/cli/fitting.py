@@ -41,6 +41,10 @@ def fit(
 ) -> None:
     """Fit a scaling law to a table of runs and save the posterior.
 
+    A fit that misses the convergence gate is sampled again, twice as long and
+    with smaller steps, at most three times in all; if it still misses, nothing
+    is written and the exit code is 3.
+
     Parameters
     ----------
     runs
@@ -60,25 +64,25 @@ def fit(
     no_sweep
         Give the runs of one sweep no offset of their own.
     draws
-        Iterations kept per chain.
+        Iterations kept per chain, at the first attempt; doubled at each further one.
     tune
-        Iterations spent on adaptation per chain.
+        Iterations spent on adaptation per chain, at the first attempt; doubled at each further one.
     chains
         Number of chains.
     cores
         Chains run at once; by default all that there are.
     seed
-        Of the sampler.
+        Of the sampler; each further attempt takes the next one.
     target_accept
-        Target acceptance of the sampler's steps.
+        Target acceptance of the sampler's steps, at the first attempt; each further one halves its distance from 1.
     loading
         How the table is read.
     force
         Replace an output file that exists.
     allow_unconverged
-        Use a fit that missed the convergence gate.
+        Keep a fit that missed the convergence gate, marked as such.
     json
-        Print one JSON document and nothing else on standard output.
+        Print one JSON document and nothing else on standard output, also where the fit did not converge.
     """
     check_output(output, force)
     check_seed(seed)

@@ -150,10 +150,8 @@ def open_fit(path: Path, allow_unconverged: bool = False) -> Fit:
 
     fit = load_fit(path)
     if not (fit.convergence.passed or allow_unconverged):
-        raise ConvergenceError(
-            f"{path} {fit.convergence}; {fit.convergence.advice}, or use it still with "
-            "--allow-unconverged"
-        )
+        said = fit.convergence
+        raise ConvergenceError(f"{path} {said}; {said.advice}", said.to_dict())
     return fit
 
 

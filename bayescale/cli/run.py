@@ -12,8 +12,9 @@ from typing import NoReturn
 from cyclopts import CycloptsError
 
 from bayescale.cli.app import app
+from bayescale.cli.output import emit_json
 from bayescale.cli.wording import for_the_shell
-from bayescale.errors import BayescaleError
+from bayescale.errors import BayescaleError, ConvergenceError
 
 DONE, USER_ERROR, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -51,6 +52,8 @@ def run(tokens: Sequence[str]) -> int:
         )
         sys.stdout.flush()
     except BayescaleError as error:
+        if isinstance(error, ConvergenceError) and error.convergence and "--json" in tokens:
+            emit_json({"error": for_the_shell(str(error)), "convergence": error.convergence})
         return _fail(str(error), error.exit_code)
     except CycloptsError as error:
         return _fail(_usage(error), WRONG_USAGE)

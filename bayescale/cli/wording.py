@@ -18,6 +18,7 @@ _PLAIN = (
     (re.compile(r"\btokens_per_byte(=\S+)?"), r"--tokens-per-byte\1"),
     (re.compile(r"\bpool=False\b"), "--no-pool"),
     (re.compile(r"\btarget_accept\b"), "--target-accept"),
+    (re.compile(r"\braise (draws|tune)\b"), r"raise --\1"),
     (re.compile(r"\.where\(unflagged=True\)"), "--unflagged"),
     (re.compile(r"\ballow_(\w+)=True"), r"--allow-\1"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 from bayescale.errors import PlanError, unknown
 
@@ -16,6 +17,7 @@ PEAK_BF16_FLOP_PER_SECOND = {
     "TPU-v5p": 459e12,  # Google Cloud TPU v5p documentation, 2023
 }
 
+LEAST_FLOP, MOST_FLOP = 1e6, 1e40
 _NEEDS_PRICE = "dollars need price_per_hour=, mfu= and hardware= to become FLOP"
 
 
@@ -39,7 +41,7 @@ class Budget:
     Raises
     ------
     PlanError, UnknownNameError
-        For a negative price, an MFU above one, a missing or contradictory input.
+        For a negative price, an MFU above one, a missing or contradictory input, or a budget outside 1e6 to 1e40 FLOP.
     """
 
     compute: float | None = None
@@ -55,10 +57,11 @@ class Budget:
             value = getattr(self, name)
             if value is None:
                 continue
-            if isinstance(value, str):
-                raise PlanError(f"{name} = {value!r} (expected a number, not text)")
-            if not (math.isfinite(value) and value > 0):
-                raise PlanError(f"{name} = {value:g} (expected a positive number)")
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise PlanError(f"{name} = {value!r} (expected a number)")
+            amount = float(value)
+            if not (math.isfinite(amount) and amount > 0):
+                raise PlanError(f"{name} = {amount:g} (expected a positive number)")
         if self.mfu is not None and not 0 < self.mfu <= 1:
             raise PlanError(f"mfu = {self.mfu:g} (expected a share in (0, 1])")
         if self.hardware is not None and self.hardware not in PEAK_BF16_FLOP_PER_SECOND:
@@ -69,6 +72,11 @@ class Budget:
         if self.compute is not None and None in prices and any(p is not None for p in prices):
             raise PlanError(
                 "pricing a compute budget needs all of price_per_hour, mfu and hardware"
+            )
+
+        if not LEAST_FLOP <= self.flop <= MOST_FLOP:
+            raise PlanError(
+                f"a budget of {self.flop:.3g} FLOP (expected from {LEAST_FLOP:g} to {MOST_FLOP:g})"
             )
 
     @property

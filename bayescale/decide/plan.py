@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from bayescale.files import written_beside
+from bayescale.runs import UNNAMED
 
 PLAN_SCHEMA_VERSION = 1
 
@@ -142,7 +143,8 @@ class Plan:
 
 def _headline(problem: dict[str, Any]) -> str:
     money = "" if problem["dollars"] is None else f" (${problem['dollars']:,.0f})"
-    return f"Plan for {problem['compute']:.3g} FLOP{money}, {problem['architecture']}, {problem['task']}"
+    named = [problem[side] for side in ("architecture", "task") if problem[side] != UNNAMED[side]]
+    return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
 
 
 def si(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -12,27 +12,27 @@ from scipy.optimize import minimize_scalar
 from bayescale.decide.budget import Budget
 from bayescale.decide.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plan import Plan, Recommendation
-from bayescale.decide.risk import Expectation, Risk
+from bayescale.decide.risk import Expectation, Risk, parse_risk
 from bayescale.errors import PlanError
-from bayescale.posterior import Fit, Group, New
+from bayescale.posterior import Fit, Group, Side, require_fit
 from bayescale.predict import (
     FLOP_PER_PARAM_TOKEN,
     assumption,
+    campaign_offset,
     complete,
-    distance,
-    in_words,
-    locate,
+    distance_note,
 )
 
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
+ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that a plan mentions
 SEEDED_PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def plan(
     fit: Fit,
-    budget: Budget,
-    risk: Risk | Sequence[Risk] | None = None,
+    budget: Budget | float,
+    risk: Risk | str | Sequence[Risk | str] | None = None,
     target_loss: float | None = None,
     *,
     architecture: Group | None = None,
@@ -47,11 +47,11 @@ def plan(
     ----------
     fit : Fit
         Of a joint law.
-    budget : Budget
-        FLOP, or money on hardware.
-    risk : Risk or sequence of Risk, optional
-        How the loss of an action is judged; ``Expectation()`` by default. Each gives one recommendation. Risk acts on
-        the expected curve: a mean over Student-t noise of the log loss does not exist.
+    budget : Budget or float
+        FLOP, or money on hardware; a bare number is FLOP.
+    risk : Risk, str or sequence of them, optional
+        How the loss of an action is judged; ``Expectation()`` by default, or as text, ``"cvar:0.1"``. Each gives one
+        recommendation. Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
     architecture, task, study : str or New, optional
@@ -67,7 +67,9 @@ def plan(
     ------
     PlanError, ConvergenceError, ForecastError
     """
+    require_fit(fit, "plan")
     fit.require_converged(allow_unconverged)
+    budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
     spec = fit.model.spec
     if spec.status == "experimental" and not allow_experimental:
         raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
@@ -76,6 +78,7 @@ def plan(
     risks: list[Risk] = _as_list(risk)
     where = fit.groups(architecture, task, study)
     iso = IsoFlop.of(fit, where, budget.flop)
+    offset = campaign_offset(fit, where, iso.theta)
     log_params, outside = iso.candidates()
     log_r = iso.log_reducible(log_params)
     loss, waste = iso.loss(log_r), iso.wasted_share(log_r)
@@ -90,7 +93,7 @@ def plan(
         }
     )
     if target_loss is not None:
-        table["p_hit"] = ("action", _hit(iso, loss, target_loss))
+        table["p_hit"] = ("action", _hit(iso, loss, target_loss, offset))
     best_n, best_r = iso.optimum
     floor = iso.theta[iso.curve.law.floor.name]
     frontier_loss = iso.loss(best_r)
@@ -103,7 +106,7 @@ def plan(
         "floor": _quantiles(floor),
     }
     recommendations = tuple(
-        _recommend(iso, log_params, loss, r, target_loss, budget) for r in risks
+        _recommend(iso, log_params, loss, r, target_loss, offset, budget) for r in risks
     )
     return Plan(
         problem={
@@ -113,7 +116,7 @@ def plan(
             "target_loss": target_loss,
             "unit": fit.model.loss_unit,
             "assumes": assumption(fit),
-            **{side: _label(group) for side, group in where.items()},
+            **{side: str(group) for side, group in where.items()},
         },
         table=table,
         frontier=iso.frontier(_fitted_compute(fit)),
@@ -121,7 +124,7 @@ def plan(
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
-        caveats=tuple(_caveats(fit, budget, table, recommendations, outside)),
+        caveats=tuple(_caveats(fit, where, budget, table, recommendations, outside)),
         provenance={
             "model": spec.name,
             "model_hash": fit.model.hash,
@@ -138,17 +141,13 @@ def _fitted_compute(fit: Fit) -> tuple[float, float]:
     return float(compute.min()), float(compute.max())
 
 
-def _as_list(risk: Risk | Sequence[Risk] | None) -> list[Risk]:
+def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
     if risk is None:
         return [Expectation()]
-    risks = list(risk) if isinstance(risk, Sequence) else [risk]
-    if not risks:
+    given = list(risk) if isinstance(risk, Sequence) and not isinstance(risk, str) else [risk]
+    if not given:
         raise PlanError("risk is an empty list")
-    return risks
-
-
-def _label(group: Group) -> str:
-    return f"new: {group.label}" if isinstance(group, New) else group
+    return [parse_risk(r) if isinstance(r, str) else r for r in given]
 
 
 def _quantiles(draws: np.ndarray) -> dict[str, float]:
@@ -156,10 +155,10 @@ def _quantiles(draws: np.ndarray) -> dict[str, float]:
     return dict(zip(names, map(float, np.quantile(draws, SEEDED_PROBS)), strict=True))
 
 
-def _hit(iso: IsoFlop, loss: np.ndarray, target: float) -> np.ndarray:
+def _hit(iso: IsoFlop, loss: np.ndarray, target: float, offset: np.ndarray) -> np.ndarray:
     """P(loss of one run ≤ target) of each action: the noise's distribution function, averaged over draws."""
     column = (slice(None), *[None] * (loss.ndim - 1))
-    z = (np.log(target) - np.log(loss)) / iso.theta["sigma"][column]
+    z = (np.log(target) - np.log(loss) - offset[column]) / iso.theta["sigma"][column]
     noise = stats.t(iso.theta["nu"][column]) if "nu" in iso.theta else stats.norm()
     return np.asarray(noise.cdf(z)).mean(axis=0)
 
@@ -170,6 +169,7 @@ def _recommend(
     loss: np.ndarray,
     risk: Risk,
     target: float | None,
+    offset: np.ndarray,
     budget: Budget,
 ) -> Recommendation:
     """The action of least risk, refined between the neighbours of the best candidate."""
@@ -191,7 +191,7 @@ def _recommend(
         loss=_quantiles(chosen[:, 0]),
         regret=regret,
         regret_dollars=None if budget.cost is None else regret * budget.cost,
-        p_hit=None if target is None else float(_hit(iso, chosen, target)[0]),
+        p_hit=None if target is None else float(_hit(iso, chosen, target, offset)[0]),
     )
 
 
@@ -210,18 +210,20 @@ def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
 
 def _caveats(
     fit: Fit,
+    where: Mapping[Side, Group],
     budget: Budget,
     table: xr.Dataset,
     recommendations: Sequence[Recommendation],
     outside: float,
 ) -> list[str]:
-    chosen = {
-        "params": [r.params for r in recommendations],
-        "tokens": [r.tokens for r in recommendations],
-    }
-    points = complete(locate(chosen, None))
+    points = complete(
+        {
+            "params": xr.DataArray([r.params for r in recommendations], dims="point"),
+            "tokens": xr.DataArray([r.tokens for r in recommendations], dims="point"),
+        }
+    )
     said = [
-        in_words(distance(fit, points)),
+        distance_note(fit, points, [where["architecture"]]),
         assumption(fit),
         "not calibrated here: no back-test at this distance",
     ]
@@ -234,6 +236,22 @@ def _caveats(
             f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
             "the optimum is not known that well"
         )
-    if budget.flop > float(fit.runs["compute"].max() if "compute" in fit.runs else np.inf):
+    low, high = _fitted_compute(fit)
+    if budget.flop > high:
         said.append("the budget lies beyond every fitted run")
-    return said
+    if budget.flop < low:
+        said.append("the budget lies below every fitted run")
+    return [*said, *_other_accounting(fit)]
+
+
+def _other_accounting(fit: Fit) -> list[str]:
+    """A note where the table counts its FLOP otherwise than the budget is spent."""
+    if "compute" not in fit.runs:
+        return []
+    product = FLOP_PER_PARAM_TOKEN * fit.runs["params"] * fit.runs["tokens"]
+    ratio = float((fit.runs["compute"] / product).median())
+    if abs(ratio - 1.0) <= ACCOUNTING:
+        return []
+    return [
+        f"the budget is spent as 6ND; the table's reported compute is {ratio:.2f} × 6ND in the median"
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +43,7 @@ class Quantile:
     p: float
 
     def __post_init__(self) -> None:
+        _require_number("Quantile p", self.p)
         if not 0.0 < self.p < 1.0:
             raise PlanError(f"Quantile p = {self.p:g} (expected between 0 and 1)")
 
@@ -62,6 +64,7 @@ class CVaR:
     share: float
 
     def __post_init__(self) -> None:
+        _require_number("CVaR share", self.share)
         if not 0.0 < self.share <= 1.0:
             raise PlanError(f"CVaR share = {self.share:g} (expected in (0, 1])")
 
@@ -75,6 +78,11 @@ class CVaR:
         above = 1.0 - np.cumsum(share, axis=0)
         inside = np.clip(self.share - above, 0.0, share)
         return np.sum(ordered * inside, axis=0) / self.share
+
+
+def _require_number(name: str, value: object) -> None:
+    if not isinstance(value, Real):
+        raise PlanError(f"{name} = {value!r} (expected a number)")
 
 
 def _ordered(draws: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from bayescale.posterior.convergence import Convergence, assess, diagnostics
 from bayescale.posterior.curve import Curve, group_curve
-from bayescale.posterior.fit import Fit
+from bayescale.posterior.fit import Fit, require_fit
 from bayescale.posterior.groups import (
     Group,
     New,
@@ -29,6 +29,7 @@ __all__ = [
     "keyed_generator",
     "load_fit",
     "population_parameters",
+    "require_fit",
     "save",
     "summarise",
 ]

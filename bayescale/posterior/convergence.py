@@ -71,9 +71,15 @@ class Convergence:
     @property
     def advice(self) -> str:
         """What to try when the gate is not passed."""
+        still = "to use it still: allow_unconverged=True"
         if self.divergences > DIVERGENT_SHARE_MAX * self.draws:
-            return "raise target_accept (0.99), or state a tighter prior on the group scales"
-        return "sample longer (draws, tune), or use a model with fewer levels (pool=False)"
+            return (
+                f"raise target_accept (0.99), or state a tighter prior on the group scales; {still}"
+            )
+        # Chains that agree and mix need only be longer.
+        if self.rhat <= RHAT_MAX and self.ebfmi >= EBFMI_MIN:
+            return f"raise draws; {still}"
+        return f"raise draws, raise tune, or use a model with fewer levels (pool=False); {still}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

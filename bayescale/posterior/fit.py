@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bayescale.posterior.summary import Summary
+
+
+def require_fit(value: object, what: str) -> None:
+    """Raise, with the way to a fit, where something else was passed for one."""
+    if isinstance(value, Fit):
+        return
+    if isinstance(value, str | PathLike):
+        said = f"the path {str(value)!r}; load it first: load_fit({str(value)!r})"
+    else:
+        said = f"a {type(value).__name__} (expected what fit(...) or load_fit(path) gives)"
+    raise ForecastError(f"{what} takes a fit, not {said}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +88,7 @@ class Fit:
             "task": self._only("task", task),
         }
         labels = self.model.groups["study"]
+        self._refuse_new("study", study)
         if study is None:
             rows = self.runs
             keep = [
@@ -95,6 +108,7 @@ class Fit:
 
     def _only(self, side: Side, group: Group | None) -> Group:
         labels = self.model.groups[side]
+        self._refuse_new(side, group)
         if isinstance(group, New) or (group is not None and group in labels):
             return group
         if group is not None:
@@ -105,6 +119,14 @@ class Fit:
             raise ForecastError(f"say which {side}: {', '.join(labels)}, or New('...')")
         return labels[0]
 
+    def _refuse_new(self, side: Side, group: Group | None) -> None:
+        """A new group under a fitted label would be taken for the fitted one by whoever reads the result."""
+        if isinstance(group, New) and group.label in self.model.groups[side]:
+            raise ForecastError(
+                f"{group.label!r} is a fitted {side}: pass {group.label!r} for it, "
+                "or New(...) with another label"
+            )
+
     def parameters(self, where: Mapping[Side, Group]) -> dict[str, xr.DataArray]:
         """Completed parameters of a group, dims ``chain, draw``; see :func:`group_parameters`."""
         return group_parameters(self.posterior, self.model, where, self.seed)
@@ -113,7 +135,8 @@ class Fit:
         """Raise unless the gate was passed or the caller allows it."""
         if not (self.convergence.passed or allow):
             raise ConvergenceError(
-                f"this fit {self.convergence}; pass allow_unconverged=True to use it still"
+                f"this fit {self.convergence}; {self.convergence.advice}",
+                self.convergence.to_dict(),
             )
 
     def summary(self) -> Summary:

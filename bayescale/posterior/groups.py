@@ -31,6 +31,9 @@ class New:
         if not self.label:
             raise ForecastError("a new group needs a label: New('mamba-3')")
 
+    def __str__(self) -> str:
+        return f"new: {self.label}"
+
 
 Group = str | New
 

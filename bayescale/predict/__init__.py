@@ -2,8 +2,16 @@
 
 from bayescale.posterior import New
 from bayescale.predict.calibration import Backtest, load_backtest
-from bayescale.predict.distance import distance, in_words
-from bayescale.predict.forecast import DRIFTING, EXACT_LAW, Forecast, Kind, assumption, predict
+from bayescale.predict.distance import distance, distance_note, in_words
+from bayescale.predict.forecast import (
+    DRIFTING,
+    EXACT_LAW,
+    Forecast,
+    Kind,
+    assumption,
+    campaign_offset,
+    predict,
+)
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
 from bayescale.predict.scores import crps, interval_score, log_score, scored
 
@@ -16,9 +24,11 @@ __all__ = [
     "Kind",
     "New",
     "assumption",
+    "campaign_offset",
     "complete",
     "crps",
     "distance",
+    "distance_note",
     "grid",
     "in_words",
     "interval_score",

@@ -1,37 +1,80 @@
-"""How far a forecast lies beyond the fitted runs, in decades of each axis."""
+"""How far a forecast lies beyond the fitted runs, all of them and those of its own family, in decades of each axis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
-from bayescale.posterior import Fit
+from bayescale.posterior import Fit, Group
+from bayescale.predict.points import FLOP_PER_PARAM_TOKEN
 
 _SYMBOL = {"params": "N", "tokens": "D", "compute": "C"}
+_SAID = 0.05  # decades; less is the same place
 
 
-def distance(fit: Fit, points: Mapping[str, xr.DataArray]) -> xr.Dataset:
-    """Decades outside the range of the fitted runs, one ``beyond_<axis>`` an axis; zero inside."""
+def distance(
+    fit: Fit, points: Mapping[str, xr.DataArray], architecture: Group | None = None
+) -> xr.Dataset:
+    """Decades outside the range of the fitted runs, one ``beyond_<axis>`` an axis; zero inside.
+
+    Parameters
+    ----------
+    fit : Fit
+        Its rows give the range.
+    points : mapping
+        Axis → values, N and D in counts, C in FLOP.
+    architecture : str or New, optional
+        A fitted family: the range is then that of its own runs. Of a new family, or of none, it is that of all runs.
+
+    Notes
+    -----
+    C is 6·N·D, of the points and of the runs alike, whatever compute the table reports. Only where the law reads
+    compute, or the table lacks N or D, is it the table's own.
+    """
     rows = fit.runs
+    if isinstance(architecture, str):
+        rows = rows.isel(run=rows["architecture"].to_numpy() == architecture)
     out = {}
     for axis, values in points.items():
-        if axis in rows:
-            low, high = float(rows[axis].min()), float(rows[axis].max())
+        fitted = _fitted(fit, rows, axis)
+        if fitted is not None:
+            low, high = float(fitted.min()), float(fitted.max())
             out[f"beyond_{axis}"] = np.log10(
                 np.maximum(np.maximum(values / high, low / values), 1.0)
             )
     return xr.Dataset(out)
 
 
-def in_words(beyond: xr.Dataset) -> str:
+def _fitted(fit: Fit, rows: xr.Dataset, axis: str) -> xr.DataArray | None:
+    """Where the runs lie on an axis, as the law sees it."""
+    both = "params" in rows and "tokens" in rows
+    if axis == "compute" and both and "compute" not in fit.model.get_law().inputs:
+        return FLOP_PER_PARAM_TOKEN * rows["params"] * rows["tokens"]
+    return rows.get(axis)
+
+
+def in_words(beyond: xr.Dataset, whose: str = "the fitted") -> str:
     """The largest distance by axis, for a note."""
     said = [
         f"{_SYMBOL[str(axis).removeprefix('beyond_')]} {float(values.max()):.1f}"
         for axis, values in beyond.data_vars.items()
-        if float(values.max()) > 0.05
+        if float(values.max()) > _SAID
     ]
     if not said:
-        return "inside the range of the fitted runs"
-    return f"beyond the fitted runs by up to {', '.join(said)} decades"
+        return f"inside the range of {whose} runs"
+    return f"beyond {whose} runs by up to {', '.join(said)} decades"
+
+
+def distance_note(
+    fit: Fit, points: Mapping[str, xr.DataArray], architectures: Sequence[Group]
+) -> str:
+    """The distance beyond all fitted runs, and beyond a family's own where that is larger on some axis."""
+    pooled = distance(fit, points)
+    said = [in_words(pooled)]
+    for group in architectures:
+        own = distance(fit, points, group)
+        if any(float(own[a].max()) > float(pooled[a].max()) + _SAID for a in pooled):
+            said.append(in_words(own, f"{group}'s own"))
+    return "; ".join(said)

@@ -11,12 +11,13 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
-from bayescale.posterior import Fit, Group, New, Side, group_curve, keyed_generator
-from bayescale.predict.distance import distance, in_words
+from bayescale.posterior import Fit, Group, New, Side, group_curve, keyed_generator, require_fit
+from bayescale.predict.distance import distance, distance_note
 from bayescale.predict.points import Values, complete, locate
 
 Kind = Literal["law", "expected", "campaign", "run"]
 EXACT_LAW = "assumes the law is exact; known to be too narrow"
+LARGEST_SHARE = 0.1  # of the sum over draws, that one draw may carry where a mean is shown
 DRIFTING = "local exponents drift beyond the fitted runs as they do within them"
 
 
@@ -35,7 +36,8 @@ class Forecast:
         Loss, dims ``chain, draw`` and those of the points (``point``, or the axes of a grid), and ``architecture``
         if several were asked for.
     points : Dataset
-        ``params, tokens, compute`` so far as they are given or follow, and ``decades`` beyond the fitted range.
+        ``params, tokens, compute`` so far as they are given or follow, and ``decades`` beyond the family's own runs
+        (of a new family: beyond all), by :func:`distance`, the largest of the axes.
     kind : str
         ``law``, ``expected``, ``campaign`` or ``run``.
     unit : str
@@ -67,8 +69,10 @@ class Forecast:
         return self.draws.quantile(p, ("chain", "draw")).drop_vars("quantile")
 
     def table(self, probs: Sequence[float] = (0.5, 0.9)) -> pd.DataFrame:
-        """:meth:`intervals` as one row a point (and architecture)."""
+        """:meth:`intervals` as one row a point (and architecture), without a mean that hangs on a single draw."""
         frame = self.intervals(probs)
+        if not _mean_is_supported(self.draws):
+            frame = frame.drop_vars("mean")
         return frame.to_dataframe().reset_index().drop(columns="point", errors="ignore")
 
     def __str__(self) -> str:
@@ -106,7 +110,8 @@ def predict(
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}
         ``law`` is the curve, ``expected`` adds drift, ``campaign`` the offset that runs of one sweep share, ``run``
-        the noise of one run. Without drift and sweeps the first three agree.
+        the noise of one run. Without drift and sweeps the first three agree. Noise is on the log loss, so that a
+        draw of ``run`` may lie below L∞, though no curve does.
     allow_unconverged : bool
         Forecast even from a fit that missed the gate.
 
@@ -120,6 +125,7 @@ def predict(
     """
     if kind not in get_args(Kind):
         raise unknown("kind of forecast", str(kind), get_args(Kind))
+    require_fit(fit, "predict")
     fit.require_converged(allow_unconverged)
     law = fit.model.get_law()
     located = locate({"params": params, "tokens": tokens, "compute": compute}, at)
@@ -131,20 +137,22 @@ def predict(
             f"law {law.name!r} reads {' and '.join(law.inputs)}; {' and '.join(missing)} missing"
         )
     wanted = _as_groups(architecture)
-    if not wanted:
-        raise ForecastError("architecture is an empty list")
-    drawn = [_loss(fit, points, fit.groups(a, task, study), kind, on_frontier) for a in wanted]
-    draws = drawn[0]
+    where = [fit.groups(a, task, study) for a in wanted]
+    families = [w["architecture"] for w in where]
+    drawn = [_loss(fit, points, w, kind, on_frontier) for w in where]
+    decades = [distance(fit, points, g).to_array("axis").max("axis") for g in families]
+    draws, far = drawn[0], decades[0]
     if len(wanted) > 1 or isinstance(architecture, list | tuple):
-        labels = [a.label if isinstance(a, New) else str(a) for a in wanted]
-        draws = xr.concat(drawn, pd.Index(labels, name="architecture"))
-    beyond = distance(fit, points)
-    notes = [in_words(beyond), assumption(fit)]
+        labels = pd.Index([str(g) for g in families], name="architecture")
+        draws, far = xr.concat(drawn, labels), xr.concat(decades, labels)
+    notes = [distance_note(fit, points, families), assumption(fit)]
     if on_frontier:
         notes.insert(0, "each draw at its own compute-optimal N and D")
     if not fit.convergence.passed:
         notes.append(str(fit.convergence))
-    located_points = xr.Dataset(points).assign(decades=beyond.to_array("axis").max("axis"))
+    if not _mean_is_supported(draws):
+        notes.append("mean left out: one draw carries more than a tenth of it; read the median")
+    located_points = xr.Dataset(points).assign(decades=far)
     return Forecast(
         draws.transpose("chain", "draw", ...),
         located_points,
@@ -157,7 +165,19 @@ def predict(
 def _as_groups(architecture: Group | Sequence[Group] | None) -> Sequence[Group | None]:
     if architecture is None or isinstance(architecture, str | New):
         return [architecture]
-    return list(architecture)
+    wanted = list(architecture)
+    if not wanted:
+        raise ForecastError("architecture is an empty list")
+    for group in wanted:
+        if wanted.count(group) > 1:
+            raise ForecastError(f"architecture {str(group)!r} is in the list more than once")
+    return wanted
+
+
+def _mean_is_supported(draws: xr.DataArray) -> bool:
+    """Whether no draw carries more than a tenth of the mean of its point."""
+    over = ("chain", "draw")
+    return bool((draws.max(over) <= LARGEST_SHARE * draws.sum(over)).all())
 
 
 def _loss(
@@ -182,12 +202,18 @@ def _loss(
         k: xr.DataArray(v.reshape(chains, draws), dims=("chain", "draw"))
         for k, v in curve.theta.items()
     }
-    if kind in ("campaign", "run") and "sweep" in theta:
-        # Drawn once a draw, whatever the points: a campaign's runs share it.
-        rng = keyed_generator(fit.seed, "sweep", list(where.values()))
-        offset = theta["sweep"] * rng.standard_normal((chains, draws))
-        loss = loss * np.exp(offset)
+    if kind in ("campaign", "run"):
+        offset = campaign_offset(fit, where, curve.theta).reshape(chains, draws)
+        loss = loss * np.exp(xr.DataArray(offset, dims=("chain", "draw")))
     return loss * np.exp(_noise(fit, where, theta, loss)) if kind == "run" else loss
+
+
+def campaign_offset(fit: Fit, where: dict[Side, Group], theta: dict[str, np.ndarray]) -> np.ndarray:
+    """Offset of the log loss of a new sweep, shape (draw,): one a draw, shared by every run and action in it."""
+    if "sweep" not in theta:
+        return np.zeros(len(theta["sigma"]))
+    rng = keyed_generator(fit.seed, "sweep", list(where.values()))
+    return theta["sweep"] * rng.standard_normal(len(theta["sweep"]))
 
 
 def _noise(

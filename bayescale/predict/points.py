@@ -12,6 +12,9 @@ from bayescale.errors import ForecastError
 
 AXES = ("params", "tokens", "compute")
 FLOP_PER_PARAM_TOKEN = 6.0
+# Beyond these no law means anything, and its logs begin to overflow.
+_BOUNDS = {"params": (1.0, 1e30), "tokens": (1.0, 1e30), "compute": (1.0, 1e45)}
+_AGREE = 0.01  # relative difference of C and 6·N·D that rounding explains
 Values = float | Sequence[float] | np.ndarray | xr.DataArray
 
 
@@ -31,6 +34,8 @@ def grid(**axes: Values) -> xr.Dataset:
     for name in axes:
         if name not in AXES:
             raise ForecastError(f"grid takes {', '.join(AXES)}, not {name!r}")
+    if not axes:
+        raise ForecastError("grid needs an axis: grid(params=[1e9, 1e10], tokens=[1e11])")
     return xr.Dataset(coords={name: _numbers(name, v) for name, v in axes.items()})
 
 
@@ -40,7 +45,8 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
     Raises
     ------
     ForecastError
-        Naming the axis and the value that is not a positive finite number, or lengths that differ.
+        Naming the axis and the value that is not a positive finite number or out of range (N and D from 1 to 1e30, C to
+        1e45), or lengths that differ.
     """
     stated: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if at is not None:
@@ -86,11 +92,21 @@ def _checked(located: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
         bad = array[~(np.isfinite(array) & (array > 0))]
         if bad.size:
             raise ForecastError(f"{name} = {bad[0]:g} (expected a positive, finite number)")
+        low, high = _BOUNDS[name]
+        beyond = array[(array < low) | (array > high)]
+        if beyond.size:
+            raise ForecastError(f"{name} = {beyond[0]:g} (expected from {low:g} to {high:g})")
     return located
 
 
 def complete(located: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Add the third of params, tokens and compute that follows from two by C = 6·N·D."""
+    """Add the third of params, tokens and compute that follows from two by C = 6·N·D.
+
+    Raises
+    ------
+    ForecastError
+        If all three are given and disagree, or less than one parameter or token follows.
+    """
     points = dict(located)
     match sorted(points):
         case ["params", "tokens"]:
@@ -99,6 +115,21 @@ def complete(located: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
             points["tokens"] = points["compute"] / (FLOP_PER_PARAM_TOKEN * points["params"])
         case ["compute", "tokens"]:
             points["params"] = points["compute"] / (FLOP_PER_PARAM_TOKEN * points["tokens"])
+        case ["compute", "params", "tokens"]:
+            _check_agreement(points)
         case _:
             pass
+    for name in ("params", "tokens"):
+        if name in points and float(points[name].min()) < 1.0 - _AGREE:
+            raise ForecastError(f"C = 6·N·D leaves {name} = {float(points[name].min()):g}")
     return points
+
+
+def _check_agreement(points: Mapping[str, xr.DataArray]) -> None:
+    product = FLOP_PER_PARAM_TOKEN * points["params"] * points["tokens"]
+    ratio = (product / points["compute"]).to_numpy().ravel()
+    if (abs(ratio - 1.0) > _AGREE).any():
+        worst = ratio[np.argmax(abs(np.log(ratio)))]
+        raise ForecastError(
+            f"params, tokens and compute disagree: 6·N·D is {worst:.3g} × compute; give two of the three"
+        )

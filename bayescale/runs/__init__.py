@@ -1,5 +1,6 @@
 """Tables of training runs: reading, units, metrics, FLOP accounting, checks, published sets."""
 
+from bayescale.runs.columns import UNNAMED
 from bayescale.runs.datasets import DatasetInfo, dataset_info, list_datasets
 from bayescale.runs.describe import Description, Design
 from bayescale.runs.load import load_runs
@@ -10,6 +11,7 @@ from bayescale.runs.tasks import METRICS, Task
 
 __all__ = [
     "METRICS",
+    "UNNAMED",
     "DatasetInfo",
     "Description",
     "Design",

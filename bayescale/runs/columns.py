@@ -19,6 +19,8 @@ CANONICAL = (
     "step", "seed", "sweep", "unique_tokens", "params_total", "params_non_embedding",
     "params_active", "forward_flops", "flag",
 )  # fmt: skip
+# What the parts of a table that names neither family nor task are called.
+UNNAMED = {"architecture": "default", "task": "loss"}
 ALWAYS = ("run_id", "architecture", "task", "study", "loss")
 
 # Written as :func:`normalise` leaves a header: lower case, words joined by "_".

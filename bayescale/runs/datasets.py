@@ -161,7 +161,10 @@ def _fetch(name: str, entry: Mapping[str, Any]) -> Path:
     if folder:
         path = Path(folder) / entry["mirror"]
         if not path.is_file():
-            raise DataError(f"data set {name!r}: no file {path} (the folder is {MIRROR}={folder})")
+            raise DataError(
+                f"data set {name!r}: no file {path} (the folder is {MIRROR}={folder}; "
+                f"unset {MIRROR} to download)"
+            )
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         if digest != entry["sha256"]:
             raise DataError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale.runs.columns import UNNAMED
 from bayescale.runs.quantities import format_quantity
 from bayescale.runs.table import Runs, flagged
 
@@ -229,7 +230,7 @@ def _lines(d: Description) -> list[str]:
         for axis, (low, high) in d.design.ranges.items()
     ]
     lines += [
-        f"  loss of {task} [{d.tasks[task]}]  {low:.4g} – {high:.4g}  "
+        f"  loss{'' if task == UNNAMED['task'] else f' of {task}'} [{d.tasks[task]}]  {low:.4g} – {high:.4g}  "
         f"(reducible loss × {d.loss_ratio[task]:.1f}, rough)"
         for task, (low, high) in d.loss_range.items()
     ]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, unknown
-from bayescale.runs.columns import NUMBERS, TEXT, Column
-from bayescale.runs.quantities import PLAIN, read_numbers
+from bayescale.runs.columns import NUMBERS, TEXT, UNNAMED, Column
+from bayescale.runs.quantities import PLAIN, own_units, read_numbers
 from bayescale.runs.read import RawTable
 from bayescale.runs.tasks import Task, make_task
 from bayescale.runs.validate import BadCells
@@ -76,7 +76,7 @@ def gather(
     for name in TEXT:
         if name in columns:
             data[name] = _read_text(raw, columns[name], name, bad)
-    data.setdefault("architecture", "default")
+    data.setdefault("architecture", UNNAMED["architecture"])
     data.setdefault("study", study)
     numbered = "run_id" not in data
     if numbered:
@@ -109,6 +109,11 @@ def _read_column(
     cells = raw.frame[column.header]
     values, _, unreadable, in_bytes = read_numbers(cells, name, column.unit)
     bad.add(unreadable, raw.rows, column.header, cells, f"expected {_wanted(name)}")
+    if column.unit != PLAIN and (own := own_units(cells, name)).any():
+        notes.append(
+            f"column {column.header!r}: {int(own.sum())} of {len(own)} cells have a unit of their own, "
+            f"such as {str(cells[own].iloc[0]).strip()!r}, which is read in place of the header's"
+        )
     if in_bytes.any():
         if tokens_per_byte is None:
             raise DataError(
@@ -181,7 +186,7 @@ def melt(
 def _long_headers(gathered: Gathered) -> dict[str, str]:
     header = gathered.columns["loss"].header
     if "task" not in gathered.frame.columns:
-        return {"loss": header}
+        return {UNNAMED["task"]: header}
     return {str(t): header for t in gathered.frame["task"].unique()}
 
 

@@ -30,7 +30,7 @@ ParamCount = Literal["total", "non-embedding", "active"]
 
 
 def load_runs(
-    source: str | Path | pd.DataFrame | polars.DataFrame,
+    source: str | Path | pd.DataFrame | polars.DataFrame | Runs,
     *,
     columns: Mapping[str, str] | None = None,
     tasks: Mapping[str, str] | None = None,
@@ -45,9 +45,9 @@ def load_runs(
 
     Parameters
     ----------
-    source : str, Path or DataFrame
+    source : str, Path, DataFrame or Runs
         A CSV, TSV, JSON Lines or Parquet file, a pandas or polars frame, or the name of a published
-        set (see :func:`list_datasets`).
+        set (see :func:`list_datasets`). Runs that were loaded before come back as they are.
     columns : mapping of str to str, optional
         Canonical name → your header, with a unit in brackets if it needs one
         (`{"params": "size (M)"}`). Common names are recognised without.
@@ -82,6 +82,11 @@ def load_runs(
         For a column, header, task or key that does not exist.
     """
     _check_options(compute, param_count, tokens_per_byte)
+    if isinstance(source, Runs):
+        asked = (columns, tasks, task_info, param_count, tokens_per_byte, name)
+        if any(asked) or compute != "auto" or not convert:
+            raise DataError("these runs are loaded already: give the options with the table itself")
+        return source
     raw, preset = _open(source)
     wanted = dict(tasks or ({} if "loss" in (columns or {}) else preset.tasks))
     headers = list(raw.frame.columns)
@@ -135,11 +140,13 @@ def _open(source: str | Path | Any) -> tuple[RawTable, Preset]:
         return open_dataset(source)
     if not isinstance(source, str | Path):
         return read_frame(source), NO_PRESET
+    listed = ", ".join(dataset_names())
+    if not str(source).strip():
+        raise DataError(f"the name of the table is empty (a file, or a published set: {listed})")
     path = Path(source)
     if not path.exists():
         near = difflib.get_close_matches(str(source), dataset_names(), n=1, cutoff=0.5)
         hint = f"; did you mean the published set {near[0]!r}?" if near else ""
-        listed = ", ".join(dataset_names())
         raise DataError(f"no file {str(source)!r}{hint} (published sets: {listed})")
     return read_file(path), NO_PRESET
 

@@ -124,7 +124,7 @@ def parse_quantity(text: str, quantity: str = "params") -> float:
     DataError
         If the text is no number of that quantity.
     """
-    value, unit = _split_number(text, quantity)
+    value, unit, _ = _split_number(text, quantity)
     if unit.is_bytes:
         raise DataError(f"{text!r} is an amount of bytes, not of {quantity}")
     return value
@@ -150,12 +150,12 @@ def read_numbers(
     quantity : str
         Canonical column; suffixes are read for counts and FLOP, percent signs for `loss`.
     unit : Unit
-        Unit from the header; a cell with a unit of its own below such a header is bad.
+        Unit from the header, of plain numbers; a cell with a unit of its own (``7B``) keeps that.
 
     Returns
     -------
     values : ndarray of float
-        In the header's unit times its factor; NaN where blank or unreadable.
+        Counts, FLOP or bytes; NaN where blank or unreadable.
     blank : ndarray of bool
         Nothing written.
     bad : ndarray of bool
@@ -196,14 +196,29 @@ def _scale(values: np.ndarray, quantity: str, unit: Unit) -> np.ndarray:
 
 def _try_split(text: str, quantity: str, header: Unit) -> tuple[float, bool]:
     try:
-        value, unit = _split_number(text, quantity)
+        value, unit, own = _split_number(text, quantity)
     except DataError:
         return np.nan, False
-    clash = header.factor != 1.0 and (unit.factor != 1.0 or unit.is_bytes)
-    return (np.nan, False) if clash else (value * header.factor, unit.is_bytes or header.is_bytes)
+    return (value, unit.is_bytes) if own else (value * header.factor, header.is_bytes)
 
 
-def _split_number(text: str, quantity: str) -> tuple[float, Unit]:
+def own_units(cells: pd.Series, quantity: str) -> np.ndarray:
+    """Which cells carry a unit of their own, such as ``7B``, that a unit in the header does not apply to."""
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return np.zeros(len(cells), dtype=bool)
+    codes, uniques = pd.factorize(cells.astype("str").str.strip())
+    return np.array([_has_own_unit(str(u), quantity) for u in uniques], dtype=bool)[codes]
+
+
+def _has_own_unit(text: str, quantity: str) -> bool:
+    try:
+        return _split_number(text, quantity)[2]
+    except DataError:
+        return False
+
+
+def _split_number(text: str, quantity: str) -> tuple[float, Unit, bool]:
+    """Value, unit, and whether a unit was written that scales the number (a noun such as "tokens" does not)."""
     plain = _TIMES_TEN.sub("e", text.strip())
     if quantity in COUNTS | FLOPS and (head := _THOUSANDS.match(plain)):
         plain = re.sub(r"[,_ ]", "", head[0]) + plain[head.end() :]
@@ -213,11 +228,12 @@ def _split_number(text: str, quantity: str) -> tuple[float, Unit]:
     word = found["unit"].strip()
     if quantity == "loss" or quantity == "loss_se":
         if word == "%":
-            return float(found["number"]) / 100.0, PLAIN
+            return float(found["number"]) / 100.0, PLAIN, False
         if word:
             raise DataError(f"{text!r} is not a number")
-        return float(found["number"]), PLAIN
+        return float(found["number"]), PLAIN, False
     unit = parse_unit(word, quantity)
+    own = unit != PLAIN or (quantity in FLOPS and word != "")
     if unit.power is not None and "e" not in found["number"].lower():
-        return float(f"{found['number']}e{unit.power}"), unit
-    return float(found["number"]) * unit.factor, unit
+        return float(f"{found['number']}e{unit.power}"), unit, own
+    return float(found["number"]) * unit.factor, unit, own

@@ -167,9 +167,11 @@ def _check_separator(header: str, label: str, separator: str) -> None:
     for other, name in _NAMES.items():
         if other != separator and other in header:
             shown = {"\t": "\\t"}.get(other, other)
+            rename = " or name it .tsv" if other == "\t" else ""
             raise DataError(
                 f"{label} is separated by {name}, not {_NAMES[separator]}; save it with "
-                f"{_NAMES[separator]}, or pass pandas.read_csv({label!r}, sep='{shown}')"
+                f"{_NAMES[separator]}{rename}, or in Python read it yourself: "
+                f"load_runs(pandas.read_csv({label!r}, sep='{shown}'))"
             )
 
 

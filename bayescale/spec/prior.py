@@ -59,8 +59,10 @@ class Prior:
         if set(values) != set(names):
             raise ModelError(f"{family} takes ({', '.join(names)}), not ({', '.join(values)})")
         for name, value in values.items():
-            if not math.isfinite(value) or (name not in _MAY_BE_NEGATIVE and value <= 0):
-                raise ModelError(f"{family}: {name} = {value:g} (expected a positive number)")
+            free = name in _MAY_BE_NEGATIVE
+            if not math.isfinite(value) or (not free and value <= 0):
+                kind = "finite" if free else "positive, finite"
+                raise ModelError(f"{family}: {name} = {value:g} (expected a {kind} number)")
         return cls(family, tuple((name, float(values[name])) for name in names))
 
     @classmethod

@@ -21,7 +21,7 @@ from bayescale.workflow.fitting import fit
 
 DATASET = "pile-families"
 FAMILY = "Pythia"
-NEW_FAMILY = New("new family")
+NEW_FAMILY = New("family")
 FOLDER = "bayescale-demo"
 BUDGET = 1e24
 PARAMS, TOKENS = 70e9, 1.4e12

@@ -85,7 +85,7 @@ def fit(
             resolved, table, report, draws, tune, chains, cores, seed, target_accept
         )
     if not (verdict.passed or allow_unconverged):
-        raise ConvergenceError(f"the fit {verdict}; {verdict.advice}")
+        raise ConvergenceError(f"the fit {verdict}; {verdict.advice}", verdict.to_dict())
     return Fit(tree, resolved, verdict, table.hash, seed, _versions(), table.notes)
 
 
