@@ -70,6 +70,7 @@ def make_fit(
     seed: int = 0,
     pool: bool = True,
     *,
+    drift: bool = False,
     prior: Mapping[str, str] | None = None,
     values: Mapping[str, float] | None = None,
     converged: bool = True,
@@ -88,6 +89,8 @@ def make_fit(
         Of the draws, and of the fit.
     pool : bool
         As in :func:`bayescale.fit`.
+    drift : bool
+        Whether local exponents drift, if the model says so; closed forms hold without.
     prior : mapping, optional
         Priors stated by the caller.
     values : mapping, optional
@@ -96,7 +99,7 @@ def make_fit(
         Whether the gate was passed.
     """
     table = pile_families() if runs is None else runs
-    resolved = resolve(load_model(model), table, load_populations(), prior, (), pool)
+    resolved = resolve(load_model(model), table, load_populations(), prior, (), pool, drift)
     posterior = _in_chains(prior_draws(resolved, draws * chains, seed), chains)
     if values is not None:
         posterior = _at(posterior, values)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from helpers import make_fit, pile_families
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bayescale as bs
 from bayescale.laws import STEP, Walk, intervals, overlap, walk_matrix
+from bayescale.posterior import Fit, group_curve
+from bayescale.predict import DRIFTING
 
 
 def walk(first: int = -3, last: int = 4, draws: int = 5, amplitude: float = 0.4) -> Walk:
@@ -86,3 +92,89 @@ def test_edges_of_intervals_are_continuous(u: float) -> None:
     held = walk()
     left, right = held.stretched(np.array([[u - 1e-9]])), held.stretched(np.array([[u + 1e-9]]))
     np.testing.assert_allclose(left, right, atol=1e-7)
+
+
+@pytest.fixture(scope="module")
+def drifting() -> Fit:
+    return make_fit(draws=150, drift=True)
+
+
+@pytest.mark.parametrize("group", ["Pythia", bs.New("mamba-3")])
+def test_no_draw_rises_with_scale_or_falls_below_its_own_floor(
+    drifting: Fit, group: str | bs.New
+) -> None:
+    compute = np.geomspace(1e18, 1e40, 12)
+    for ratio in (1.0, 20.0, 400.0):
+        params = np.sqrt(compute / 6 / ratio)
+        loss = bs.predict(
+            drifting, params=params, tokens=ratio * params, architecture=group, kind="expected"
+        ).draws
+        floor = drifting.parameters(drifting.groups(group))["L_inf"]
+        assert bool((loss >= floor * (1 - 1e-12)).all())
+        assert bool((loss.diff("point") <= 1e-12).all())
+
+
+def test_a_forecast_does_not_depend_on_what_else_was_asked(drifting: Fit) -> None:
+    for group in ("GPT-J", bs.New("mamba-3")):
+        alone = bs.predict(drifting, params=1e11, tokens=1e12, architecture=group, kind="expected")
+        among = bs.predict(
+            drifting,
+            params=[1e11, 1e15],
+            tokens=[1e12, 1e17],
+            architecture=group,
+            kind="expected",
+        )
+        np.testing.assert_allclose(alone.draws[..., 0], among.draws[..., 0], rtol=1e-12)
+
+
+def test_the_law_is_the_curve_without_its_path(drifting: Fit) -> None:
+    where = drifting.groups("Pythia")
+    theta, pivots = drifting.parameters(where), drifting.model.pivots
+    law = drifting.model.get_law()
+    centred = {"params": np.log(1e11) - pivots["params"], "tokens": np.log(1e12) - pivots["tokens"]}
+    exact = theta["L_inf"] + np.exp(law.log_reducible(centred, theta))
+    found = bs.predict(drifting, params=1e11, tokens=1e12, architecture="Pythia", kind="law").draws
+    np.testing.assert_allclose(found[..., 0], exact, rtol=1e-12)
+
+
+def test_the_search_finds_the_closed_form_where_the_law_is_exact() -> None:
+    fit = make_fit(draws=40, drift=False)
+    curve = group_curve(fit, fit.groups("Pythia"))
+    flat = {
+        axis: Walk(-1, np.zeros((80, 2)), np.zeros(80), lambda k: np.zeros(80))
+        for axis in ("params", "tokens")
+    }
+    log_c = np.log([1e21, 1e23, 1e25])
+    for found, exact in zip(
+        replace(curve, walks=flat).optimum(log_c), curve.optimum(log_c), strict=True
+    ):
+        np.testing.assert_allclose(found, exact, atol=2e-3)
+
+
+def test_no_split_of_a_budget_beats_the_optimum_that_was_searched(drifting: Fit) -> None:
+    curve = group_curve(drifting, drifting.groups("Cerebras-GPT"))
+    log_c = float(np.log(1e24))
+    _, best = curve.optimum(log_c)
+    log_n = np.linspace(np.log(1e8), np.log(1e13), 400)[None]
+    log_r = curve.log_reducible({"params": log_n, "tokens": log_c - np.log(6) - log_n})
+    assert np.all(log_r.min(axis=1) >= best - 1e-3)
+
+
+def test_a_plan_of_a_drifting_fit_says_what_it_assumes(drifting: Fit) -> None:
+    made = bs.plan(drifting, bs.Budget(compute=1e24), architecture="Pythia")
+    assert DRIFTING in made.caveats
+    regret = made.table["regret"]
+    assert bool(((regret >= 0) & (regret <= 1)).all())
+    assert made.optimum["headroom"]["lo90"] > 0
+
+
+def test_one_offset_a_draw_for_all_runs_of_a_campaign() -> None:
+    """The variance of the difference of two runs excludes the sweep's; that of their mean includes it."""
+    frame = pile_families().table.assign(sweep=lambda t: t["architecture"])
+    runs = bs.load_runs(frame[["architecture", "params", "tokens", "loss", "sweep"]])
+    fit = make_fit(runs=runs, draws=400)
+    at = {"params": [1e11, 2e11], "tokens": [1e12, 1e12], "architecture": "Pythia"}
+    curve = np.log(bs.predict(fit, **at, kind="expected").draws)
+    offset = np.log(bs.predict(fit, **at, kind="campaign").draws) - curve
+    np.testing.assert_allclose(offset[..., 0], offset[..., 1], atol=1e-12)
+    assert float(offset.std()) > 0.004  # HalfNormal(.01) has root mean square .01

@@ -113,7 +113,7 @@ def test_regret_is_the_share_of_the_budget_that_the_frontier_would_save(fit: Fit
     log_params = np.linspace(math.log(1e9), math.log(1e12), 5)
     log_r = iso.log_reducible(log_params)
     waste = iso.wasted_share(log_r)
-    frontier = joint_frontier(iso.theta, iso.pivots)
+    frontier = joint_frontier(iso.theta, iso.curve.pivots)
     for draw in (0, 7, 123):
         for action in range(5):
             # C′ such that the draw's own frontier gives the loss of the action.
@@ -125,10 +125,10 @@ def test_regret_is_the_share_of_the_budget_that_the_frontier_would_save(fit: Fit
 
 def test_regret_is_zero_at_each_draws_own_optimum(fit: Fit) -> None:
     iso = IsoFlop.of(fit, fit.groups(), 1e23)
-    log_n, log_r = iso.optimum()
+    log_n, log_r = iso.optimum
     at_own = np.diagonal(iso.log_reducible(log_n))
     np.testing.assert_allclose(at_own, log_r, atol=1e-11)
-    np.testing.assert_allclose(iso.wasted_share(log_r), 0.0, atol=1e-12)
+    np.testing.assert_allclose(iso.wasted_share(log_r[:, None]), 0.0, atol=1e-12)
     waste = iso.wasted_share(iso.log_reducible(np.linspace(0.0, 50.0, 40)))
     assert np.all((waste >= 0) & (waste <= 1))
 

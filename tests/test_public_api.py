@@ -16,6 +16,7 @@ import bayescale
 PUBLIC = {
     "read": ["Runs", "Task", "load_runs"],
     "fit": ["Fit", "fit", "load_fit", "models"],
+    "check": ["Backtest", "backtest", "load_backtest"],
     "forecast": ["Forecast", "New", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],
     "show": ["plot"],

@@ -197,7 +197,7 @@ def with_parameter(name: str, entry: dict[str, Any] | None) -> dict[str, Any]:
             "did you mean 'prior'",
         ),
         (content(status="draft"), "status: Input should be 'stable' or 'experimental'"),
-        (content(drift="walk"), "drift: Input should be 'none'"),
+        (content(drift="walk"), "drift: Input should be a valid dictionary"),
         (content(law="parameter-dat"), "did you mean 'parameter-data'"),
         (content(parameters=3), "parameters: .*valid dictionary"),
         (with_parameter("gama", {"fixed": 1.0}), "did you mean 'gamma'"),

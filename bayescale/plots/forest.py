@@ -28,8 +28,6 @@ from bayescale.plots.style import (
 )
 from bayescale.posterior import Fit, Group
 
-_NOTE = "Equal-tailed intervals. In brackets: runs."
-
 
 def posterior(
     fit: Fit,
@@ -75,7 +73,7 @@ def posterior(
             panels = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
             for spare in panels[names:]:
                 spare.set_visible(False)
-            foot(figure, _legend(), 3 if width == "text" else 2, _NOTE)
+            foot(figure, _legend(), 3 if width == "text" else 2, _note(numbers))
         else:
             (figure, panels), columns = given_axes(axes, names), names
         for i, panel in enumerate(panels[:names]):
@@ -83,6 +81,11 @@ def posterior(
             _panel(panel, one, _title(fit.model.get_law(), one, numbers.attrs["unit"]))
             panel.tick_params(labelleft=i % columns == 0)
     return figure
+
+
+def _note(numbers: xr.Dataset) -> str:
+    """What every reader must know of the intervals."""
+    return f"Equal-tailed intervals, in brackets runs. Model: {numbers.attrs['assumes']}."
 
 
 def _panel(axes: Axes, one: xr.Dataset, title: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,10 @@ from bayescale.spec import curve_label
 if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
 
-HALF_WIDTH, POINTS, ROUNDS = 12.0, 49, 4
+# A search for N*: nats to either side, points of the first grid and of those that close in, and how many of these.
+# The first grid is finer than a step of the walk, since each step may hold a minimum of its own.
+HALF_WIDTH, FIRST, THEN, ROUNDS = 12.0, 161, 9, 3
+AWAY = 8.0  # nats that the search may set out from N = D
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,20 @@ class Curve:
         theta = {k: v.reshape(-1, *extra) for k, v in self.theta.items()}
         return self.law.log_reducible(centred, theta)
 
+    def _reaching(self, logs: Mapping[str, tuple[float, float]]) -> Curve:
+        """The same curve with its walks held as far as these ranges of log inputs: extended once, not at each call."""
+        walks = {
+            axis: walk.reaching(*(end - self.pivots[axis] for end in logs[axis]))
+            for axis, walk in self.walks.items()
+        }
+        return replace(self, walks=walks)
+
     def loss(self, log_reducible: np.ndarray) -> np.ndarray:
         """Expected loss from log R, floor included."""
         floor = self.theta[self.law.floor.name].reshape(-1, *[1] * (log_reducible.ndim - 1))
-        return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
+        # Far below the fitted runs a steep draw may exceed any number: infinity says so.
+        with np.errstate(over="ignore"):
+            return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
 
     def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
@@ -71,13 +85,19 @@ class Curve:
         if not self.walks:
             return centre, exact.log_reducible(budgets)
         total = budgets - LOG_FLOP_PER_PARAM_TOKEN
+        # Without its path a draw may put the optimum where no model can be.
+        centre = np.clip(centre, total / 2 - AWAY, total / 2 + AWAY)
+        low, high = float(centre.min()) - HALF_WIDTH, float(centre.max()) + HALF_WIDTH
+        far = self._reaching(
+            {"params": (low, high), "tokens": (float(total.min()) - high, float(total.max()) - low)}
+        )
         width = HALF_WIDTH
-        for _ in range(ROUNDS):
-            log_n = centre[..., None] + width * np.linspace(-1.0, 1.0, POINTS)
-            log_r = self.log_reducible({"params": log_n, "tokens": total[..., None] - log_n})
+        for points in (FIRST, *[THEN] * ROUNDS):
+            log_n = centre[..., None] + width * np.linspace(-1.0, 1.0, points)
+            log_r = far.log_reducible({"params": log_n, "tokens": total[..., None] - log_n})
             best = np.argmin(log_r, axis=-1)[..., None]
             centre = np.take_along_axis(log_n, best, axis=-1)[..., 0]
-            width *= 2.0 / (POINTS - 1)
+            width *= 2.0 / (points - 1)
         return centre, np.take_along_axis(log_r, best, axis=-1)[..., 0]
 
 
@@ -99,6 +119,7 @@ def _walk(fit: Fit, where: Mapping[Side, Group], axis: str, amplitude: np.ndarra
     labels = [where["architecture"], where["task"]]
     held = fit.posterior[f"walk_{axis}"]
 
+    @cache  # a walk is extended again and again by those who look far
     def normal(interval: int) -> np.ndarray:
         rng = keyed_generator(fit.seed, f"walk|{axis}|{interval}", labels)
         return rng.standard_normal(len(amplitude))

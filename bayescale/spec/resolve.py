@@ -15,8 +15,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bayescale.errors import DataError, ModelError
-from bayescale.laws import Axis, Law, Support, intervals
+from bayescale.laws import Axis, Law, Support
 from bayescale.runs import Runs, Task, sweeps
+from bayescale.spec.groups import active_levels, curves, walked_intervals
 from bayescale.spec.model import LEVELS, Level, ModelSpec, ParameterModel
 from bayescale.spec.override import override
 from bayescale.spec.population import Population, Populations
@@ -181,7 +182,7 @@ def resolve(
         level: tuple(sorted(table[level].astype(str).unique()))
         for level in ("architecture", "task", "study")
     }
-    active = _active_levels(runs, groups) if pool else []
+    active = active_levels(runs, groups) if pool else []
     support: dict[str, Support] = {n: p.support for n, p in law.parameters.items()}
     support |= dict.fromkeys(spec.scales, "positive")
     found = {
@@ -224,8 +225,8 @@ def resolve(
         else str(populations.find(nu.prior, corpus, f"model {spec.name!r}, nu").prior),
         upper=_upper(law, runs),
         loss_unit=task.metric,
-        drift=_drift(spec, runs, pivots),
-        curves=_curves(runs) if "drift" in spec.scales else (),
+        drift=walked_intervals(spec, runs, pivots),
+        curves=curves(runs) if "drift" in spec.scales else (),
         sweeps=() if labels is None else tuple(sorted(labels.unique())),
         excluded=excluded,
         overridden=tuple(sorted(overridden)),
@@ -271,34 +272,6 @@ def _pivots(law: Law, runs: Runs) -> dict[str, float]:
     return {
         axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
     }
-
-
-def _drift(spec: ModelSpec, runs: Runs, pivots: Mapping[str, float]) -> dict[Axis, tuple[int, int]]:
-    """Intervals of the walk of each axis that drifts, over the range of the rows."""
-    out: dict[Axis, tuple[int, int]] = {}
-    for axis in spec.drift.walking if spec.drift else ():
-        u = np.log(runs.table[axis].to_numpy(float)) - pivots[axis]
-        out[axis] = intervals(float(u.min()), float(u.max()))
-    return out
-
-
-def _curves(runs: Runs) -> tuple[tuple[str, str], ...]:
-    pairs = runs.table[["architecture", "task"]].astype(str).drop_duplicates()
-    return tuple(sorted((str(a), str(t)) for a, t in pairs.to_numpy()))
-
-
-def _active_levels(runs: Runs, groups: Mapping[str, tuple[str, ...]]) -> list[Level]:
-    active: list[Level] = [
-        level for level in ("architecture", "task", "study") if len(groups[level]) > 1
-    ]
-    if {"architecture", "task"} <= set(active):
-        active.append("cell")
-    # A study level that merely renames the architectures (or tasks) cannot be told apart from them.
-    for level in ("architecture", "task"):
-        pairs = runs.table[[level, "study"]].drop_duplicates()
-        if "study" in active and len(pairs) == len(groups[level]) == len(groups["study"]):
-            active.remove("study")
-    return active
 
 
 def _upper(law: Law, runs: Runs) -> dict[str, float]:

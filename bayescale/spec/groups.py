@@ -1,0 +1,43 @@
+"""What of a model a table activates: levels with several groups, curves with rows, intervals that a walk covers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bayescale.laws import Axis, intervals
+from bayescale.runs import Runs
+from bayescale.spec.model import Level, ModelSpec
+
+
+def walked_intervals(
+    spec: ModelSpec, runs: Runs, pivots: Mapping[str, float]
+) -> dict[Axis, tuple[int, int]]:
+    """Intervals of the walk of each axis that drifts, over the range of the rows."""
+    out: dict[Axis, tuple[int, int]] = {}
+    for axis in spec.drift.walking if spec.drift else ():
+        u = np.log(runs.table[axis].to_numpy(float)) - pivots[axis]
+        out[axis] = intervals(float(u.min()), float(u.max()))
+    return out
+
+
+def curves(runs: Runs) -> tuple[tuple[str, str], ...]:
+    """Pairs of architecture and task that have rows, sorted: each is a curve of its own."""
+    pairs = runs.table[["architecture", "task"]].astype(str).drop_duplicates()
+    return tuple(sorted((str(a), str(t)) for a, t in pairs.to_numpy()))
+
+
+def active_levels(runs: Runs, groups: Mapping[str, tuple[str, ...]]) -> list[Level]:
+    """Levels with more than one group in the table, so that effects can be told."""
+    active: list[Level] = [
+        level for level in ("architecture", "task", "study") if len(groups[level]) > 1
+    ]
+    if {"architecture", "task"} <= set(active):
+        active.append("cell")
+    # A study level that merely renames the architectures (or tasks) cannot be told apart from them.
+    for level in ("architecture", "task"):
+        pairs = runs.table[[level, "study"]].drop_duplicates()
+        if "study" in active and len(pairs) == len(groups[level]) == len(groups["study"]):
+            active.remove("study")
+    return active
