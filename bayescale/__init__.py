@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayescale.posterior import Fit, load_fit
     from bayescale.predict import Backtest, Forecast, New, grid, load_backtest, predict
     from bayescale.runs import Runs, Task, load_runs
+    from bayescale.spec import ModelSpec
     from bayescale.workflow import backtest, fit
     from bayescale.zoo import model_names as models
 
@@ -30,6 +31,7 @@ __all__ = [
     "Expectation",
     "Fit",
     "Forecast",
+    "ModelSpec",
     "New",
     "Plan",
     "Quantile",
@@ -57,6 +59,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "Expectation": ("bayescale.decide", "Expectation"),
     "Fit": ("bayescale.posterior", "Fit"),
     "Forecast": ("bayescale.predict", "Forecast"),
+    "ModelSpec": ("bayescale.spec", "ModelSpec"),
     "New": ("bayescale.predict", "New"),
     "Plan": ("bayescale.decide", "Plan"),
     "Quantile": ("bayescale.decide", "Quantile"),

@@ -191,11 +191,12 @@ def test_predict_is_the_packages_own(call: Call, saved: Path) -> None:
 
 def test_predict_reads_points_as_people_write_them(call: Call, saved: Path, tmp_path: Path) -> None:
     points = tmp_path / "points.csv"
-    points.write_text("N,D (T),who\n70B,1.4,a\n7e9,2,b\n")
+    points.write_text("N,D (T),who\n70B,1.4,a\n7e9,2T,b\n")
     data = as_json(call("predict", saved, "--at", points, "--architecture", "Pythia", "--json"))
     assert [r["params"] for r in data["forecasts"]] == [70e9, 7e9]
     assert [r["tokens"] for r in data["forecasts"]] == pytest.approx([1.4e12, 2e12])
     assert any("who" in note for note in data["notes"])
+    assert any("1 of 2 cells have a unit of their own" in note for note in data["notes"])
 
 
 def test_predict_repeated_options_are_points(call: Call, lone: Path) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import matplotlib
 import matplotlib.colors
 import matplotlib.text
+import numpy as np
 import pytest
+import xarray as xr
 from helpers import make_fit, make_runs
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,7 +23,14 @@ from pypdf import PdfReader
 
 import bayescale as bs
 from bayescale import plots
-from bayescale.errors import BayescaleError, ConvergenceError, ForecastError, UnknownNameError
+from bayescale.errors import (
+    BayescaleError,
+    ConvergenceError,
+    ForecastError,
+    PlanError,
+    UnknownNameError,
+)
+from bayescale.plots.fan import _left_out
 from bayescale.plots.paths import count
 from bayescale.plots.style import MARKERS, PALETTE, WIDTHS, power
 from bayescale.posterior import Fit
@@ -157,7 +166,7 @@ def test_wrong_requests_say_what_is_known(fit: Fit) -> None:
         plots.posterior(fit, [])
     with pytest.raises(ForecastError, match="empty"):
         plots.curve(fit, architecture=[])
-    with pytest.raises(ForecastError, match="1 axes were given for 4 panels"):
+    with pytest.raises(ForecastError, match="1 Axes was given for 4 panels"):
         plots.posterior(fit, axes=[Figure().subplots()])
 
 
@@ -249,3 +258,66 @@ def test_a_saved_fit_is_drawn_without_a_sampler(fit: Fit, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert (tmp_path / "frontier.pdf").exists()
+
+
+def said(figure: Figure) -> list[str]:
+    return [t.get_text() for t in figure.findobj(matplotlib.text.Text) if t.get_text()]
+
+
+def test_a_new_family_is_named_as_new_and_has_no_runs_of_its_own(fit: Fit) -> None:
+    alone = plots.curve(fit, architecture=bs.New("mamba-3"))
+    assert "mamba-3 (new)" in said(alone)
+    assert "beyond all runs" in said(alone)
+    assert "beyond its runs" not in said(alone)
+    both = plots.curve(fit, architecture=["Pythia", bs.New("mamba-3")])
+    assert {"Pythia", "mamba-3 (new)", "beyond its runs (new: all)"} <= set(said(both))
+    others = [[x for x in a.get_lines() if x.get_marker() == "."] for a in both.axes]
+    assert len({x.get_color() for lines in others for x in lines}) == 1
+
+
+def test_one_panel_takes_bare_axes(fit: Fit) -> None:
+    axes = Figure().subplots()
+    assert plots.curve(fit, architecture="Pythia", axes=axes) is axes.figure
+
+
+def test_a_wide_prior_does_not_squeeze_the_groups(fit: Fit) -> None:
+    known = make_fit("chinchilla", make_runs(), draws=50)
+    tree = known.tree.copy()
+    tree["posterior"] = xr.DataTree(
+        known.posterior.map(lambda x: x.median() + 0.02 * (x - x.median()))
+    )
+    tight = replace(known, tree=tree)
+    numbers = plots.posterior_numbers(tight)
+    for i, panel in enumerate(plots.posterior(tight).axes):
+        drawn = float(np.ptp(numbers["posterior"].isel(parameter=i).to_numpy()))
+        assert np.ptp(panel.get_xlim()) == pytest.approx(1.5 * drawn)
+    low, high = plots.posterior(fit, ["L_inf"]).axes[0].get_xlim()
+    prior = plots.posterior_numbers(fit, ["L_inf"])["prior"].to_numpy()[0]
+    assert low < prior[0] < prior[-1] < high, "a prior as wide as its groups is shown whole"
+
+
+def test_what_has_no_name_is_not_named() -> None:
+    frame = make_runs().table[["params", "tokens", "loss"]]
+    unnamed = make_fit("chinchilla", bs.load_runs(frame), draws=50)
+    words = said(plots.curve(unnamed)) + said(plots.posterior(unnamed))
+    words += said(plots.frontier(bs.plan(unnamed, 1e23)))
+    assert not any("default" in w for w in words)
+    assert "all runs (9)" in words
+    assert any(w.startswith("Each interval") for w in words)
+
+
+def test_a_frontier_says_of_what_it_is(plan: bs.Plan) -> None:
+    assert "new: next on pile" in said(plots.frontier(plan))
+
+
+def test_what_is_no_fit_or_plan_is_answered_with_the_way_to_one(fit: Fit) -> None:
+    with pytest.raises(PlanError, match=r"not a Fit: make one first, plan\(fit"):
+        plots.frontier(fit)  # type: ignore[arg-type]
+    for draw_it in (plots.posterior, plots.curve):
+        with pytest.raises(ForecastError, match=r"load_fit\('fit.nc'\)"):
+            draw_it("fit.nc")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("count_", "verb"), [(1, "1 family that does"), (2, "2 families that do")])
+def test_families_left_out_are_counted_in_words(count_: int, verb: str) -> None:
+    assert _left_out(count_).startswith(verb)

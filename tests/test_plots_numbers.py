@@ -17,11 +17,12 @@ from bayescale.laws import numeric_optimum
 from bayescale.posterior import Fit, population_parameters
 
 LOW, MIDDLE, HIGH = 0.05, 0.5, 0.95
+DRAWS = 2000  # in both chains
 
 
 @pytest.fixture(scope="module")
 def fit() -> Fit:
-    return make_fit(draws=100)
+    return make_fit(draws=DRAWS // 2)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +159,7 @@ def test_a_fan_is_ordered_falls_with_scale_and_stays_above_its_floor(curves: xr.
     width = curves["loss"].sel(prob=HIGH) - curves["loss"].sel(prob=LOW)
     # The noise of a run widens every interval. A 5 % quantile of n normal draws has a standard error
     # of sqrt(.05 * .95 / n) / .103 sd, a 90 % interval is 3.29 sd wide: four errors of its width.
-    error = np.sqrt(2 * 0.05 * 0.95 / 200) / 0.103 / 3.29
+    error = np.sqrt(2 * 0.05 * 0.95 / DRAWS) / 0.103 / 3.29
     assert (width.sel(kind="run") > (1 - 4 * error) * width.sel(kind="expected")).all()
 
 

@@ -15,7 +15,7 @@ import bayescale
 # The documented list: a name joins or leaves it on purpose, with a line in CHANGELOG.md.
 PUBLIC = {
     "read": ["Runs", "Task", "load_runs"],
-    "fit": ["Fit", "fit", "load_fit", "models"],
+    "fit": ["Fit", "ModelSpec", "fit", "load_fit", "models"],
     "check": ["Backtest", "backtest", "load_backtest"],
     "forecast": ["Forecast", "New", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],

@@ -131,7 +131,7 @@ def _print(forecast: Forecast, said: list[str]) -> None:
 def _read_points(path: Path) -> tuple[dict[str, list[float] | None], list[str]]:
     """Points from a table, read with the headers and units that a table of runs may have."""
     from bayescale.runs.columns import match_columns
-    from bayescale.runs.quantities import read_numbers
+    from bayescale.runs.quantities import note_own_units, read_numbers
     from bayescale.runs.read import read_file
 
     if not path.is_file():
@@ -140,6 +140,7 @@ def _read_points(path: Path) -> tuple[dict[str, list[float] | None], list[str]]:
     headers = [str(h) for h in raw.frame]
     match = match_columns(headers, None)
     points: dict[str, list[float] | None] = {}
+    own: list[str] = []
     for axis in _AXES:
         if axis not in match.found:
             continue
@@ -152,6 +153,7 @@ def _read_points(path: Path) -> tuple[dict[str, list[float] | None], list[str]]:
                 f"(expected a positive number such as 70B or 1e24)"
             )
         points[axis] = values.tolist()
+        own += note_own_units(cells, axis, column.header, column.unit)
     if not points:
         raise ForecastError(
             f"{path}: no column params, tokens or compute (columns: {', '.join(headers)})"
@@ -159,4 +161,4 @@ def _read_points(path: Path) -> tuple[dict[str, list[float] | None], list[str]]:
     used = {match.found[a].header for a in points}
     others = [h for h in headers if h not in used]
     said = [f"columns of {path.name} left out: {', '.join(others)}"] if others else []
-    return points, [*match.notes, *said]
+    return points, [*match.notes, *own, *said]

@@ -28,9 +28,11 @@ from bayescale.plots.style import (
     style,
 )
 from bayescale.posterior import Fit, Group
+from bayescale.runs import UNNAMED
 
 _COMPUTE_6ND = "compute $6ND$ (FLOP)"
 _NEW = "#595959"  # a family that was not fitted has no colour of its own
+_RUN_FILL, _RUN_EDGE = 0.09, (0, (4, 1.5))  # of the bands of a single run
 _HEIGHT = {1: 2.4, 2: 2.0, 3: 1.55}  # inches a panel, by panels a row
 _AXIS = {
     "compute": "training compute (FLOP)",
@@ -48,13 +50,15 @@ def curve(
     study: Group | None = None,
     allow_unconverged: bool = False,
     width: Width = "text",
-    axes: Sequence[Axes] | None = None,
+    axes: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw loss against scale, one panel a family: its runs, the fan of the forecast, and the floor.
 
-    Dark bands are the expected loss, light ones a single run (50 % and 90 % of each), the hatched band the floor's
-    90 % interval. Shaded is what lies beyond the family's largest run. Runs of the other families stand behind in
-    grey. The path through (N, D) is written in each panel; see :func:`curve_numbers` for how it is chosen.
+    Dark bands are the expected loss, light ones with an edge a single run (50 % and 90 % of each), the hatched band the
+    floor's 90 % interval. Shaded is what lies beyond the family's largest run; in the panel of a new family, which has
+    none, beyond the largest of all. Runs of the other families stand behind in grey. There is a panel for each family
+    that varies the axis, up to twelve; the footer counts those left out. All panels share their axes.
+    The path through (N, D) is written in each panel; see :func:`curve_numbers` for how it is chosen.
 
     Parameters
     ----------
@@ -62,8 +66,8 @@ def curve(
         As in :func:`curve_numbers`.
     width : {"text", "column"}
         6.8 inches with up to three panels a row, or 3.3 with one; ignored with ``axes``.
-    axes : sequence of Axes, optional
-        Where to draw, one a family; the legend is then the caller's.
+    axes : Axes or sequence of Axes, optional
+        Where to draw, one a panel; the legend is then the caller's.
 
     Returns
     -------
@@ -105,14 +109,16 @@ def _frame(numbers: xr.Dataset, width: Width) -> tuple[Figure, list[Axes]]:
         _label(panel, numbers, bottom, i % columns == 0)
         panel.tick_params(labelbottom=bottom)
     left_out = int(numbers.attrs["left_out"])
-    said = f"{left_out} families that do not vary it are not drawn. " if left_out else ""
-    foot(
-        figure,
-        _legend(),
-        5 if width == "text" else 2,
-        f"{said}Each interval: {numbers.attrs['assumes']}.",
-    )
+    said = f"{_left_out(left_out)} " if left_out else ""
+    said += f"Each interval: {numbers.attrs['assumes']}."
+    foot(figure, _legend(numbers), 5 if width == "text" else 2, said)
     return figure, panels
+
+
+def _left_out(count: int) -> str:
+    if count == 1:
+        return "1 family that does not vary it is not drawn."
+    return f"{count} families that do not vary it are not drawn."
 
 
 def _label(axes: Axes, numbers: xr.Dataset, below: bool = True, beside: bool = True) -> None:
@@ -137,7 +143,10 @@ def _panel(axes: Axes, numbers: xr.Dataset, i: int, known: Sequence[str]) -> Non
     axes.axvline(edge, color=GREY, lw=0.6, ls=(0, (1, 1.5)), zorder=1, ymax=0.86)
     loss_axis(axes, *_loss_range(numbers))
     scale_axis(axes.xaxis, str(numbers.attrs["axis"]))
-    axes.set_title(group, pad=3)
+    if new:
+        axes.set_title(f"{group} (new)", pad=3)
+    elif len(known) > 1 or group != UNNAMED["architecture"]:
+        axes.set_title(group, pad=3)
     design = re.sub(r"\b([ND])\b", r"$\1$", str(one["design"].item()))
     where = axes.transAxes
     axes.text(0.97, 0.95, design, transform=where, ha="right", va="top", fontsize=6)
@@ -147,23 +156,24 @@ def _bands(axes: Axes, one: xr.Dataset, shade: str) -> None:
     x, floor = one["x"].to_numpy(), one["floor"].to_numpy()
     if floor[4] > 0:  # some laws have no floor
         axes.axhspan(floor[0], floor[4], facecolor="none", edgecolor=FLOOR, hatch="/////", lw=0)
-    for kind, low, high, alpha in (
-        ("run", 0, 4, 0.16),
-        ("run", 1, 3, 0.16),
-        ("expected", 0, 4, 0.3),
-        ("expected", 1, 3, 0.45),
+    run, expected = (one["loss"].sel(kind=k).to_numpy().T for k in ("run", "expected"))
+    for q, low, high, alpha in (
+        (run, 0, 4, _RUN_FILL),
+        (run, 1, 3, _RUN_FILL),
+        (expected, 0, 4, 0.3),
+        (expected, 1, 3, 0.45),
     ):
-        q = one["loss"].sel(kind=kind).to_numpy().T
         axes.fill_between(x, q[low], q[high], color=shade, alpha=alpha, lw=0)
-    axes.plot(x, one["loss"].sel(kind="expected", prob=0.5), color=shade, lw=0.9)
+    # Where noise is small the two nearly coincide; the edge shows that there are two.
+    for edge in (0, 4):
+        axes.plot(x, run[edge], color=shade, lw=0.5, ls=_RUN_EDGE)
+    axes.plot(x, expected[2], color=shade, lw=0.9)
 
 
 def _runs(axes: Axes, numbers: xr.Dataset, group: str, shade: str, mark: str, new: bool) -> None:
     own = (numbers["run_group"].to_numpy() == group) & (not new)
     x, loss = numbers["run_x"].to_numpy(), numbers["run_loss"].to_numpy()
-    # A new family has no runs: those of all families are what its forecast rests on.
-    order, pale = (4, "0.2") if new else (1, "0.75")
-    axes.plot(x[~own], loss[~own], ".", color=pale, ms=2.2, zorder=order)
+    axes.plot(x[~own], loss[~own], ".", color="0.75", ms=2.2, zorder=1)
     axes.plot(x[own], loss[own], mark, mfc=shade, mec="w", mew=0.4, ms=4.2, zorder=4)
 
 
@@ -176,13 +186,18 @@ def _loss_range(numbers: xr.Dataset) -> tuple[float, float]:
     return max(min(floor, low), 0.4 * low) * 0.96, high * 1.04
 
 
-def _legend() -> dict[str, Handle]:
+def _legend(numbers: xr.Dataset) -> dict[str, Handle]:
+    new = numbers["new"].to_numpy()
+    beyond = "all runs" if new.all() else "its runs (new: all)" if new.any() else "its runs"
     return {
         "run": Line2D([], [], color="0.2", lw=0, marker="o", ms=4),
         "expected loss, 50/90 %": _tones(0.8, 0.5),
-        "one run, 50/90 %": _tones(0.3, 0.16),
+        "one run, 50/90 %": (
+            *_tones(2 * _RUN_FILL, _RUN_FILL),
+            Line2D([], [], color="0.2", lw=0.5, ls=_RUN_EDGE),
+        ),
         "floor $L_\\infty$, 90 %": Patch(facecolor="none", edgecolor=FLOOR, hatch="/////", lw=0),
-        "beyond its runs": Patch(color=BEYOND, lw=0),
+        f"beyond {beyond}": Patch(color=BEYOND, lw=0),
     }
 
 

@@ -27,6 +27,9 @@ from bayescale.plots.style import (
     style,
 )
 from bayescale.posterior import Fit, Group
+from bayescale.runs import UNNAMED
+
+WIDE_PRIOR = 4.0  # times the range of the groups, from which a prior is cut
 
 
 def posterior(
@@ -36,9 +39,11 @@ def posterior(
     task: Group | None = None,
     study: Group | None = None,
     width: Width = "text",
-    axes: Sequence[Axes] | None = None,
+    axes: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw a forest of parameters by group: median, 50 % and 90 % equal-tailed intervals, prior behind in grey.
+
+    Where the prior is more than four times as wide as all groups together, the axis follows the groups and cuts it.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ def posterior(
         As in :func:`bayescale.predict`.
     width : {"text", "column"}
         6.8 or 3.3 inches; ignored with ``axes``.
-    axes : sequence of Axes, optional
+    axes : Axes or sequence of Axes, optional
         Where to draw, one a parameter; the legend is then the caller's.
 
     Returns
@@ -113,17 +118,23 @@ def _panel(axes: Axes, one: xr.Dataset, title: str) -> None:
     axes.set_ylim(len(kinds) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(title)
+    drawn = one["posterior"].to_numpy()
+    low, high = float(drawn.min()), float(drawn.max())
+    if prior[4] - prior[0] > WIDE_PRIOR * (high - low) > 0:
+        margin = 0.25 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
     if bool(one["shared"]):
         axes.set_title("one for all families", fontsize=6, pad=2)
     axes.spines["left"].set_visible(False)
 
 
 def _labels(one: xr.Dataset) -> list[str]:
-    said = []
+    said, alone = [], int((one["kind"] == "known").sum()) == 1
     for kind, group, runs in zip(
         one["kind"].to_numpy(), one["group"].to_numpy(), one["runs"].to_numpy(), strict=True
     ):
-        said.append(f"{group} ({runs})" if kind == "known" else str(group))
+        name = "all runs" if alone and group == UNNAMED["architecture"] else str(group)
+        said.append(f"{name} ({runs})" if kind == "known" else name)
     return said
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from bayescale.decide import Plan
-from bayescale.errors import ForecastError, unknown
+from bayescale.errors import ForecastError, PlanError, unknown
 from bayescale.plots.paths import ScalePath, position, scale_path
-from bayescale.posterior import Fit, Group, New, population_parameters
+from bayescale.posterior import Fit, Group, New, population_parameters, require_fit
 from bayescale.predict import Kind, assumption, predict
 from bayescale.spec import prior_draws
 
@@ -54,6 +54,7 @@ def posterior_numbers(
     ForecastError
         If every parameter asked for is fixed, or several tasks were fitted and none is named.
     """
+    require_fit(fit, "plot.posterior")
     model = fit.model
     groups: list[tuple[str, str, dict[str, xr.DataArray]]] = []
     pooled = model.pooled and "architecture" in model.active
@@ -141,6 +142,7 @@ def curve_numbers(
     frontier, on which its own runs need not lie. Against N or D, where the frontier is not one curve, those keep the
     geometric mean of their tokens per parameter.
     """
+    require_fit(fit, "plot.curve")
     law, chosen = fit.model.get_law(), _axis(fit, axis)
     wanted = _groups(fit, architecture)
     rows = _task_rows(fit, fit.groups(wanted[0], task, study)["task"])
@@ -244,5 +246,16 @@ def _fan(
 
 
 def frontier_numbers(plan: Plan) -> xr.Dataset:
-    """What :func:`frontier` draws: the plan's own ``frontier`` Dataset."""
+    """What :func:`frontier` draws: the plan's own ``frontier`` Dataset.
+
+    Raises
+    ------
+    PlanError
+        If it is given anything but a plan.
+    """
+    if not isinstance(plan, Plan):
+        raise PlanError(
+            f"plot.frontier draws a plan, not a {type(plan).__name__}: "
+            "make one first, plan(fit, Budget(compute=1e24))"
+        )
     return plan.frontier

@@ -129,11 +129,12 @@ def loss_axis(axes: Axes, low: float, high: float) -> None:
     axes.set_ylim(low, high)
 
 
-def given_axes(axes: Sequence[Axes], needed: int) -> tuple[Figure, list[Axes]]:
-    """The caller's axes as a list, if there are as many as panels, and the figure they are in."""
-    given = list(axes)
+def given_axes(axes: Axes | Sequence[Axes], needed: int) -> tuple[Figure, list[Axes]]:
+    """The caller's axes as a list, if there are as many as panels, and the figure they are in; one may come bare."""
+    given = [axes] if isinstance(axes, Axes) else list(axes)
     if len(given) != needed:
-        raise ForecastError(f"{len(given)} axes were given for {needed} panels")
+        said = f"{len(given)} axes were given" if len(given) != 1 else "1 Axes was given"
+        raise ForecastError(f"{said} for {needed} panels")
     figure = given[0].get_figure(root=True)
     if figure is None:
         raise ForecastError("the axes belong to no figure")

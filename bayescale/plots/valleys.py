@@ -30,6 +30,7 @@ from bayescale.plots.style import (
     scale_axis,
     style,
 )
+from bayescale.runs import UNNAMED
 
 # Open and nested, since the actions of different risk measures often nearly coincide.
 _RISKS = (("o", 7.5), ("s", 5.0), ("D", 3.2), ("x", 2.5), ("+", 10.0), ("^", 11.0))
@@ -59,6 +60,10 @@ def frontier(plan: Plan, *, width: Width = "text", axes: Sequence[Axes] | None =
     Returns
     -------
     Figure
+
+    Raises
+    ------
+    PlanError
     """
     numbers = frontier_numbers(plan)
     with style():
@@ -77,6 +82,13 @@ def frontier(plan: Plan, *, width: Width = "text", axes: Sequence[Axes] | None =
         _valleys(left, numbers, plan)
         _path(right, numbers, plan)
     return figure
+
+
+def _whose(plan: Plan) -> str:
+    """Family and task, where they have names."""
+    sides = ("architecture", "task")
+    named = [plan.problem[s] for s in sides if plan.problem[s] != UNNAMED[s]]
+    return " on ".join(named)
 
 
 def _valleys(axes: Axes, numbers: xr.Dataset, plan: Plan) -> None:
@@ -99,6 +111,7 @@ def _valleys(axes: Axes, numbers: xr.Dataset, plan: Plan) -> None:
     axes.set_xlim(sizes.min() / 1.2, sizes.max() * 1.2)
     loss_axis(axes, float(loss.min()) * 0.97, float(loss.max()) * 1.03)
     scale_axis(axes.xaxis, "params")
+    axes.set_title(_whose(plan), pad=3)
     axes.set_xlabel("parameters $N$")
     axes.set_ylabel(f"expected loss ({plan.problem['unit']})")
 
@@ -136,7 +149,9 @@ def _legend(plan: Plan) -> dict[str, Handle]:
         entries[f"{power(compute)} FLOP"] = Line2D([], [], color=shade, ls=line)
     for key, (line, shade) in _LINES.items():
         entries[_NAMES[key]] = Line2D([], [], color=shade, ls=line)
-    entries["50/90 % (valley 90 %)"] = tuple(Patch(color="0.3", alpha=a, lw=0) for a in (0.48, 0.2))
+    entries["90 % band (dark: 50 %)"] = tuple(
+        Patch(color="0.3", alpha=a, lw=0) for a in (0.48, 0.2)
+    )
     for r, (mark, size) in zip(plan.recommendations, cycle(_RISKS), strict=False):
         entries[_said(r.risk)] = Line2D(
             [], [], ls="", marker=mark, mfc="none", mec=INK, mew=0.7, ms=size

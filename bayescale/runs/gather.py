@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.errors import DataError, unknown
 from bayescale.runs.columns import NUMBERS, TEXT, UNNAMED, Column
-from bayescale.runs.quantities import PLAIN, own_units, read_numbers
+from bayescale.runs.quantities import PLAIN, note_own_units, read_numbers
 from bayescale.runs.read import RawTable
 from bayescale.runs.tasks import Task, make_task
 from bayescale.runs.validate import BadCells
@@ -109,11 +109,7 @@ def _read_column(
     cells = raw.frame[column.header]
     values, _, unreadable, in_bytes = read_numbers(cells, name, column.unit)
     bad.add(unreadable, raw.rows, column.header, cells, f"expected {_wanted(name)}")
-    if column.unit != PLAIN and (own := own_units(cells, name)).any():
-        notes.append(
-            f"column {column.header!r}: {int(own.sum())} of {len(own)} cells have a unit of their own, "
-            f"such as {str(cells[own].iloc[0]).strip()!r}, which is read in place of the header's"
-        )
+    notes.extend(note_own_units(cells, name, column.header, column.unit))
     if in_bytes.any():
         if tokens_per_byte is None:
             raise DataError(

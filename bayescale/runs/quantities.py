@@ -202,12 +202,18 @@ def _try_split(text: str, quantity: str, header: Unit) -> tuple[float, bool]:
     return (value, unit.is_bytes) if own else (value * header.factor, header.is_bytes)
 
 
-def own_units(cells: pd.Series, quantity: str) -> np.ndarray:
-    """Which cells carry a unit of their own, such as ``7B``, that a unit in the header does not apply to."""
-    if pd.api.types.is_numeric_dtype(cells.dtype):
-        return np.zeros(len(cells), dtype=bool)
+def note_own_units(cells: pd.Series, quantity: str, column: str, header: Unit) -> list[str]:
+    """A note, or none, of cells such as ``7B`` under a header with a unit, which then does not apply to them."""
+    if header == PLAIN or pd.api.types.is_numeric_dtype(cells.dtype):
+        return []
     codes, uniques = pd.factorize(cells.astype("str").str.strip())
-    return np.array([_has_own_unit(str(u), quantity) for u in uniques], dtype=bool)[codes]
+    own = np.array([_has_own_unit(str(u), quantity) for u in uniques], dtype=bool)[codes]
+    if not own.any():
+        return []
+    return [
+        f"column {column!r}: {int(own.sum())} of {len(own)} cells have a unit of their own, "
+        f"such as {str(cells[own].iloc[0]).strip()!r}, which is read in place of the header's"
+    ]
 
 
 def _has_own_unit(text: str, quantity: str) -> bool:
