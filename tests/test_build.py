@@ -57,7 +57,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
     name, design, pool = CASES[request.param]
     runs = with_standard_errors(make_runs(**design))
-    model = resolve(load_model(name), runs, load_populations(), pool=pool)
+    model = resolve(load_model(name), runs, load_populations(), pool=pool, drift=False)
     graph = build(model, runs)
     named = [str(n) for n in prior_draws(model, 1).data_vars]
     outputs = [graph[n] for n in named]
@@ -284,7 +284,7 @@ def test_the_order_of_rows_does_not_reach_the_graph(seed: int) -> None:
     runs = with_standard_errors(make_runs(("a", "b"), ("x", "y")))
     shuffled = replace(runs, frame=runs.table.sample(frac=1.0, random_state=seed))
     spec, populations = load_model("parameter-data"), load_populations()
-    one, two = (resolve(spec, r, populations) for r in (runs, shuffled))
+    one, two = (resolve(spec, r, populations, drift=False) for r in (runs, shuffled))
     assert one == two
     left, right = observations(one, runs), observations(two, shuffled)
     for name in ("log_loss", "log_loss_se"):
@@ -299,7 +299,7 @@ def test_labels_meet_their_positions_and_unknown_ones_fail_before_the_graph() ->
     from bayescale.build import build, canonical_rows, observations
 
     runs = make_runs(("b", "a"), ("y", "x"))
-    model = resolve(load_model("parameter-data"), runs, load_populations())
+    model = resolve(load_model("parameter-data"), runs, load_populations(), drift=False)
     rows, index = canonical_rows(runs), observations(model, runs).index
     for side, labels in model.groups.items():
         assert [labels[i] for i in index[side]] == list(rows[side])
@@ -312,7 +312,7 @@ def test_observations_carry_relative_standard_errors() -> None:
     from bayescale.build import canonical_rows, observations
 
     runs = with_standard_errors(make_runs())
-    model = resolve(load_model("parameter-data"), runs, load_populations())
+    model = resolve(load_model("parameter-data"), runs, load_populations(), drift=False)
     rows: pd.DataFrame = canonical_rows(runs)
     expected = (rows["loss_se"] / rows["loss"]).fillna(0.0)
     np.testing.assert_allclose(observations(model, runs).log_loss_se, expected)

@@ -13,7 +13,7 @@ from helpers import make_fit
 
 from bayescale.errors import BayescaleError, ConvergenceError
 from bayescale.posterior import Fit, load_fit
-from bayescale.predict import EXACT_LAW
+from bayescale.predict import DRIFTING
 from bayescale.workflow import demo as module
 
 FILES = {"fit.nc", "plan.json", "summary.txt"} | {
@@ -71,7 +71,7 @@ def test_every_block_of_intervals_carries_its_caveat(
 ) -> None:
     blocks = [b for b in ran.stdout.split("\n\n") if "90 %" in b]
     assert len(blocks) == 3, "posterior, forecast and plan"
-    assert all(EXACT_LAW in block for block in blocks)
+    assert all(DRIFTING in block for block in blocks)
 
 
 def test_the_posterior_is_given_by_family(ran: subprocess.CompletedProcess[str]) -> None:

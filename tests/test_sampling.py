@@ -111,7 +111,7 @@ def test_simulated_truths_lie_where_the_posterior_says(study: ModuleType) -> Non
     from bayescale.zoo import load_populations
 
     runs = study.design(architectures=2, tasks=1)
-    model = resolve(study.study_model(), runs, load_populations(), priors=study.NOISE)
+    model = resolve(study.study_model(), runs, load_populations(), priors=study.NOISE, drift=False)
     program = compile_model(build(model, runs), reusable=True)
     records = [study.one(seed, model, runs, program) for seed in range(SIMULATIONS)]
     ranks = {k: np.array([r["ranks"][k] for r in records]) for k in records[0]["ranks"]}

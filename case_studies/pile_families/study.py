@@ -42,7 +42,14 @@ FITS: dict[str, tuple[dict[str, Any], dict[str, str] | None]] = {
 def fit_all(runs: Runs, seed: int) -> dict[str, Fit]:
     """Fit every case; `bs.fit` raises for one that does not converge."""
     return {
-        name: bs.fit(runs.where(**rows), prior=prior, draws=DRAWS, seed=seed, target_accept=ACCEPT)
+        name: bs.fit(
+            runs.where(**rows),
+            prior=prior,
+            draws=DRAWS,
+            seed=seed,
+            target_accept=ACCEPT,
+            drift=False,
+        )
         for name, (rows, prior) in FITS.items()
     }
 

@@ -175,7 +175,7 @@ def run(simulations: int) -> None:
     """Simulate until ``ranks.jsonl`` holds as many records as asked for; each is appended when it is done."""
     done = len(RANKS.read_text().splitlines()) if RANKS.exists() else 0
     runs = design()
-    model = resolve(study_model(), runs, load_populations(), priors=NOISE)
+    model = resolve(study_model(), runs, load_populations(), priors=NOISE, drift=False)
     program = compile_model(build(model, runs), reusable=True)
     for seed in range(done, simulations):
         record = one(seed, model, runs, program)
