@@ -1,0 +1,154 @@
+"""Would it have been right? Back-tests on public sweeps under one configuration: fit below, score above.
+
+Run ``python3 -m uv run python case_studies/calibration/study.py`` where ``BAYESCALE_DATA`` names a folder of the public
+sets (the best part of an hour on two cores; it resumes where it was stopped, fold by fold, in ``--folder``). It writes
+``results.json``, the tables of the README and the figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import bayescale as bs
+from bayescale.files import written_beside
+from bayescale.plots import calibration, save
+from bayescale.predict import Backtest
+from bayescale.runs import Runs
+
+HERE = Path(__file__).parent
+# The configuration, frozen before any set was scored: the defaults, and the law of Hoffmann et al. without drift.
+MODELS = ("parameter-data", "chinchilla")
+SEED = 20261122
+COLUMNS = ("runs", "groups", "cover50", "cover90", "se90", "width90", "rmsle", "bias", "log_score")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One public set: how it is read, where it is cut, and the studies of the priors that it is evidence for."""
+
+    read: Callable[[pd.DataFrame], Runs]
+    by: str
+    cuts: tuple[float, ...]
+    exclude: tuple[str, ...]
+    text: str
+
+
+def chinchilla(frame: pd.DataFrame) -> Runs:
+    """240 runs of Hoffmann et al. 2022, figure 4, digitised; the table names no budgets, so thirds of a decade do."""
+    kept = frame.sort_values("loss").iloc[:-5]
+    budget = np.floor(3 * np.log10(kept["flops"]) + 0.5).astype(int)
+    return load(kept.assign(sweep=budget.astype(str)), ["sweep"])
+
+
+def gadre(frame: pd.DataFrame) -> Runs:
+    """104 runs of Gadre et al. 2024 on three training sets, C4 validation loss."""
+    named = frame.rename(columns={"loss_c4": "loss"})
+    return load(named.assign(architecture=frame["train_data"]), ["architecture"])
+
+
+def olmo(frame: pd.DataFrame) -> Runs:
+    """30 runs of the OLMo ladder, C4 validation loss."""
+    return load(frame.rename(columns={"N": "params", "D": "tokens", "loss_c4_en": "loss"}), [])
+
+
+def load(frame: pd.DataFrame, more: list[str]) -> Runs:
+    """Only the columns that a user would give."""
+    info = {"loss": {"metric": "nats/token", "corpus": "web"}}
+    return bs.load_runs(
+        frame[["params", "tokens", "loss", *more]], task_info=info, param_count="total"
+    )
+
+
+CASES = {
+    "chinchilla_fig4": Case(
+        chinchilla, "compute", (1e20, 3e20, 1e21), ("chinchilla",), "Hoffmann et al. 2022"
+    ),
+    "gadre_overtraining": Case(gadre, "params", (1e9, 5e9), ("gadre",), "Gadre et al. 2024"),
+    "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",), "Bhagia et al. 2024"),
+}
+
+
+def run(name: str, case: Case, folder: Path) -> Backtest:
+    """Back-test one set."""
+    frame = pd.read_csv(Path(os.environ["BAYESCALE_DATA"]) / name / "data.csv")
+    return bs.backtest(
+        case.read(frame),
+        MODELS,
+        by=case.by,  # type: ignore[arg-type]
+        cuts=case.cuts,
+        exclude=case.exclude,
+        seed=SEED,
+        folder=folder / name,
+    )
+
+
+def markdown(results: dict[str, Backtest]) -> str:
+    """The table of the README."""
+    head = ["set", "model", "held out", *COLUMNS]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * 3 + " ---: |" * len(COLUMNS)]
+    for name, result in results.items():
+        for row in result.summary().to_dict("records"):
+            cells = [name, str(row["model"]), str(row["fold"])]
+            cells += [str(row[c]) if c in ("runs", "groups") else _number(row[c]) for c in COLUMNS]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:.2f}" if abs(value) >= 0.2 else f"{value:.4f}"
+
+
+def main() -> None:
+    """Command line of the study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("calibration-folds"))
+    parser.add_argument("--only", choices=list(CASES), action="append")
+    options = parser.parse_args()
+    results = {
+        n: run(n, c, options.folder) for n, c in CASES.items() if n in (options.only or CASES)
+    }
+    for result in results.values():
+        print(result, flush=True)
+    if options.only:
+        return
+    content = {
+        name: {
+            "problem": r.problem,
+            "summary": r.summary().to_dict("records"),
+            "by_distance": r.by_distance().to_dict("records"),
+            "folds": r.folds.to_dict("records"),
+        }
+        for name, r in results.items()
+    }
+    with written_beside(HERE / "results.json") as beside:
+        beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
+    every = Backtest(
+        pd.concat(
+            [r.rows.assign(group=name + " " + r.rows["group"]) for name, r in results.items()]
+        ),
+        pd.DataFrame(),
+        {},
+    )
+    save(calibration(every), HERE / "calibration")
+    readme = HERE / "README.md"
+    text = re.sub(
+        r"(?s)(<!-- results -->\n).*?(<!-- end -->)",
+        lambda m: f"{m[1]}{markdown(results)}\n{m[2]}",
+        readme.read_text(encoding="utf-8"),
+    )
+    readme.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
