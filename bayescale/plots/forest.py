@@ -90,7 +90,8 @@ def posterior(
 
 def _note(numbers: xr.Dataset) -> str:
     """What every reader must know of the intervals."""
-    return f"Equal-tailed intervals, in brackets runs. Model: {numbers.attrs['assumes']}."
+    exact = "" if numbers.attrs["drifts"] else "; each assumes the law is exact"
+    return f"Equal-tailed intervals{exact}. In brackets: runs."
 
 
 def _panel(axes: Axes, one: xr.Dataset, title: str) -> None:

@@ -80,7 +80,7 @@ def posterior_numbers(
             "shared": ("parameter", (spread == 0) & (len(known) > 1)),
         },
         coords={"parameter": names, "group": [g[1] for g in groups], "prob": list(PROBS)},
-        attrs={"unit": model.loss_unit, "assumes": assumption(fit)},
+        attrs={"unit": model.loss_unit, "drifts": int(bool(model.drift))},
     )
 
 
