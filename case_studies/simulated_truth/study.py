@@ -34,8 +34,8 @@ FAR = {"params": 3e11, "tokens": 6e12}
 NEW = bs.New("a seventh architecture")
 # A second, longer attempt where the first was not good enough.
 ATTEMPTS: tuple[dict[str, Any], ...] = (
-    {"draws": 800, "tune": 600, "chains": 2, "target_accept": 0.95},
-    {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.99},
+    {"draws": 500, "tune": 500, "chains": 2, "target_accept": 0.9},
+    {"draws": 1000, "tune": 800, "chains": 2, "target_accept": 0.98},
 )
 
 
@@ -153,7 +153,7 @@ def one(seed: int, model: ResolvedModel, runs: Runs, program: Compiled) -> dict[
 
 def good_enough(verdict: Convergence) -> bool:
     """A gate for ranks: an error of the rank that is small beside that of some hundred simulations."""
-    return verdict.rhat <= 1.03 and verdict.divergences <= 0.005 * verdict.draws
+    return verdict.rhat <= 1.05 and verdict.divergences <= 0.01 * verdict.draws
 
 
 def simulate(truth: Fit, runs: Runs, seed: int) -> np.ndarray:
