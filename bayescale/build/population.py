@@ -32,6 +32,11 @@ def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
         # PyMC gives this one no transform of its own; without it the sampler would leave (0, 1).
         move = pm.distributions.transforms.logodds
         return pm.LogitNormal(name, **dict(prior.values), dims=dims, default_transform=move)
+    if prior.family == "HalfNormal":
+        # On the log scale a sampler crawls through all the values that are as good as zero; the absolute value of a
+        # Normal passes through zero instead, where what it scales vanishes.
+        signed = pm.Normal(f"z_{name}", sigma=prior["sigma"], dims=dims)
+        return pm.Deterministic(name, pt.abs(signed), dims=dims)
     return getattr(pm, prior.family)(name, **dict(prior.values), dims=dims)
 
 
