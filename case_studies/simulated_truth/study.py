@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,31 @@ def report() -> None:
         "divergent": sum(r["divergences"] > 0 for r in records),
     }
     (HERE / "coverage.json").write_text(json.dumps(content, indent=2) + "\n")
+    _tabulate(content)
     print(json.dumps(content, indent=2))
+
+
+def _tabulate(content: dict[str, Any]) -> None:
+    """Write the table of the README."""
+    n, error = content["simulations"], content["monte_carlo_error"]
+    lines = [
+        f"{n} simulations; {content['second_attempts']} were sampled twice, "
+        f"{content['not_converged']} stayed short of the gate.",
+        "",
+        f"| quantity | 50 % (± {2 * error['50']:.3f}) | 90 % (± {2 * error['90']:.3f}) |",
+        "| --- | ---: | ---: |",
+    ]
+    for name in content["coverage"]["90"]:
+        lines.append(
+            f"| {name} | {content['coverage']['50'][name]:.3f} | {content['coverage']['90'][name]:.3f} |"
+        )
+    readme = HERE / "README.md"
+    text = re.sub(
+        r"(?s)(<!-- coverage -->\n).*?(<!-- end -->)",
+        lambda m: m[1] + "\n".join(lines) + "\n" + m[2],
+        readme.read_text(encoding="utf-8"),
+    )
+    readme.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
