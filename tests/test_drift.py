@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_fit, pile_families
+import xarray as xr
+from helpers import PASSED, make_fit, make_runs, pile_families
 from hypothesis import given
 from hypothesis import strategies as st
 
 import bayescale as bs
+from bayescale.build import build, canonical_rows
 from bayescale.laws import STEP, Walk, intervals, overlap, walk_matrix
-from bayescale.posterior import Fit, group_curve
+from bayescale.posterior import Fit, Group, Side, group_curve
 from bayescale.predict import DRIFTING
+from bayescale.runs import Runs
+from bayescale.spec import coords, resolve
+from bayescale.zoo import load_model, load_populations
 
 
 def walk(first: int = -3, last: int = 4, draws: int = 5, amplitude: float = 0.4) -> Walk:
@@ -178,3 +184,73 @@ def test_one_offset_a_draw_for_all_runs_of_a_campaign() -> None:
     offset = np.log(bs.predict(fit, **at, kind="campaign").draws) - curve
     np.testing.assert_allclose(offset[..., 0], offset[..., 1], atol=1e-12)
     assert float(offset.std()) > 0.004  # HalfNormal(.01) has root mean square .01
+
+
+def sweeping(architectures: tuple[str, ...], tasks: tuple[str, ...], **options: Any) -> Runs:
+    """A small design whose rows belong to three sweeps each."""
+    table = make_runs(architectures, tasks, **options)
+    frame = table.table.assign(sweep=lambda t: np.digitize(t["tokens"], [1e10, 5e10]).astype(str))
+    frame["compute"] = 6 * frame["params"] * frame["tokens"]
+    columns = ["architecture", "task", "params", "tokens", "compute", "loss", "sweep"]
+    return bs.load_runs(frame[columns], task_info=table.tasks, convert=False)
+
+
+@pytest.mark.parametrize("pool", [True, False])
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [
+        ("parameter-data", (("gpt", "mamba"), ("c4", "pile"))),
+        ("parameter-data", (("gpt",), ("c4",))),
+        ("compute", (("gpt", "mamba"), ("c4",))),
+        ("parameter", (("gpt",), ("c4", "pile"))),
+        ("data", (("gpt",), ("c4",))),
+        ("saturating", (("gpt", "mamba"), ("c4", "pile"))),
+    ],
+)
+def test_what_is_sampled_is_what_is_forecast(
+    name: str, groups: tuple[tuple[str, ...], tuple[str, ...]], pool: bool
+) -> None:
+    """At a point of the sampler's space: the mean of every row is the forecast's curve times its sweep's offset."""
+    bounded = name == "saturating"
+    runs = sweeping(
+        *groups, metric="error" if bounded else "nats/token", upper=0.75 if bounded else None
+    )
+    model = resolve(load_model(name), runs, load_populations(), pool=pool)
+    assert model.drift
+    assert model.sweeps
+    built = build(model, runs)
+    rng = np.random.default_rng(5)
+    point = {k: v + 0.3 * rng.standard_normal(v.shape) for k, v in built.initial_point().items()}
+    (y,) = built.observed_RVs
+    mu = built.replace_rvs_by_values([y.owner.op.dist_params(y.owner)[1]])[0]
+    kept = [v for v in built.unobserved_value_vars if "__" not in v.name]
+    function = built.compile_fn(
+        [mu, *kept], inputs=built.value_vars, on_unused_input="ignore", mode="FAST_COMPILE"
+    )
+    values = function(point)
+    dims = {k: d or () for k, d in built.named_vars_to_dims.items()}
+    posterior = xr.Dataset(
+        {
+            v.name: (("chain", "draw", *dims.get(v.name, ())), np.asarray(x)[None, None])
+            for v, x in zip(kept, values[1:], strict=True)
+            if not v.name.startswith(("z_", "log_", "logit_"))
+        },
+        coords=coords(model),
+    )
+    rows = canonical_rows(runs)
+    tree = xr.DataTree.from_dict({"/posterior": posterior})
+    fit = Fit(tree, model, PASSED, runs.hash, 0, {})
+    offsets = dict(zip(model.sweeps, posterior["offset"].to_numpy().ravel(), strict=True))
+    for (a, t, s), part in rows.groupby(["architecture", "task", "sweep"]):
+        where: dict[Side, Group] = {
+            "architecture": str(a),
+            "task": str(t),
+            "study": model.groups["study"][0],
+        }
+        curve = group_curve(fit, where)
+        logs = {axis: np.log(part[axis].to_numpy())[None] for axis in model.get_law().inputs}
+        found = np.log(curve.loss(curve.log_reducible(logs)))[0]
+        label = f"{where['study']} / {a} / {t} / {s}"
+        np.testing.assert_allclose(
+            values[0][part.index], found + offsets[label], rtol=1e-9, atol=1e-9
+        )

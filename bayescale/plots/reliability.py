@@ -28,15 +28,9 @@ def calibration_numbers(result: Backtest) -> xr.Dataset:
     """
     rows = result.rows
     models = [str(m) for m in rows["model"].unique()]
-    observed = np.empty((len(models), len(LEVELS)))
-    error = np.empty_like(observed)
-    for i, model in enumerate(models):
-        mine = rows[rows["model"] == model]
-        for j, level in enumerate(LEVELS):
-            inside = mine[f"inside{level}"].astype(float)
-            total = (inside - inside.mean()).groupby(mine["group"]).sum()
-            observed[i, j] = inside.mean()
-            error[i, j] = np.sqrt((total**2).sum()) / len(mine)
+    scores = result.summary(("model",)).set_index("model").loc[models]
+    observed = scores[[f"cover{level}" for level in LEVELS]].to_numpy()
+    error = scores[[f"se{level}" for level in LEVELS]].to_numpy()
     return xr.Dataset(
         {
             "observed": (("model", "level"), observed),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.errors import ForecastError
-from bayescale.laws import STEP, Law, Walk, joint_frontier, numpy_namespace
+from bayescale.laws import STEP, Axis, Law, Walk, joint_frontier, numpy_namespace
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior.groups import Group, Side, keyed_generator
 from bayescale.spec import curve_label
@@ -114,7 +114,7 @@ def group_curve(fit: Fit, where: Mapping[Side, Group], drift: bool = True) -> Cu
     return Curve(model.get_law(), theta, model.pivots, upper, walks)
 
 
-def _walk(fit: Fit, where: Mapping[Side, Group], axis: str, amplitude: np.ndarray) -> Walk:
+def _walk(fit: Fit, where: Mapping[Side, Group], axis: Axis, amplitude: np.ndarray) -> Walk:
     """The path of one axis: as sampled where the group has runs; beyond, and for new groups, drawn."""
     labels = [where["architecture"], where["task"]]
     held = fit.posterior[f"walk_{axis}"]
@@ -127,7 +127,7 @@ def _walk(fit: Fit, where: Mapping[Side, Group], axis: str, amplitude: np.ndarra
     pair = tuple(labels)
     if pair in fit.model.curves:
         chosen = held.sel(curve=curve_label(*map(str, pair))).transpose("chain", "draw", ...)
-        first = fit.model.drift[axis][0]  # type: ignore[index]
+        first, _ = fit.model.drift[axis]
         return Walk(first, chosen.to_numpy().reshape(len(amplitude), -1), amplitude, normal)
     # Nothing is held but the pivot: half a step to the midpoint of the interval on either side of it.
     start = np.stack([normal(-1), normal(0)], axis=1) * np.sqrt(STEP / 2) * amplitude[:, None]

@@ -49,8 +49,8 @@ class Backtest:
         Returns
         -------
         DataFrame
-            ``runs``, ``groups``; ``cover50`` … ``cover95`` and ``se90`` (clustered), ``group_cover90`` (every group
-            counts once); ``width90`` (loss); ``rmsle``, ``bias`` (mean log median − log loss); ``crps``,
+            ``runs``, ``groups``; ``cover50`` … ``cover95`` and ``se50`` … ``se95`` (clustered), ``group_cover90``
+            (every group counts once); ``width90`` (loss); ``rmsle``, ``bias`` (mean log median − log loss); ``crps``,
             ``log_score`` (mean, nats, on log loss), ``interval_score90``.
         """
         for column in by:
@@ -120,9 +120,10 @@ def _summary(part: pd.DataFrame) -> dict[str, float]:
     out: dict[str, float] = {"runs": len(part), "groups": groups.ngroups}
     for level in LEVELS:
         tag = f"{100 * level:.0f}"
-        out[f"cover{tag}"] = float(part[f"inside{tag}"].mean())
+        inside = part[f"inside{tag}"].astype(float)
+        out[f"cover{tag}"] = float(inside.mean())
+        out[f"se{tag}"] = _clustered_se(inside, part["group"])
     inside = part["inside90"].astype(float)
-    out["se90"] = _clustered_se(inside, part["group"])
     out["group_cover90"] = float(inside.groupby(part["group"]).mean().mean())
     out["width90"] = float(part["width90"].mean())
     out["rmsle"] = float(np.sqrt((part["error"] ** 2).mean()))

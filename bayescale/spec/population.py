@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Self
 
 import numpy as np
@@ -100,8 +100,8 @@ def _logit(x: np.ndarray) -> np.ndarray:
     return np.log(x) - np.log1p(-x)
 
 
-def _mean(f: object, values: Iterable[float]) -> float:
-    return float(np.mean(f(np.array(list(values)))))  # type: ignore[operator]
+def _mean(f: Callable[[np.ndarray], np.ndarray], values: Iterable[float]) -> float:
+    return float(np.mean(f(np.array(list(values)))))
 
 
 class Populations(_Strict):

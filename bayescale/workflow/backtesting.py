@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import BayescaleError
+from bayescale.errors import BayescaleError, DataError
 from bayescale.files import written_beside
 from bayescale.posterior import Fit, Group, New
 from bayescale.predict import Backtest, log_score, predict, scored
 from bayescale.runs import Runs, load_runs, sweeps
-from bayescale.spec import ModelSpec
+from bayescale.spec import ModelSpec, resolve
 from bayescale.workflow.fitting import Report, fit, reporter
 from bayescale.workflow.folds import By, Fold, folds
-from bayescale.zoo import load_model
+from bayescale.zoo import load_model, load_populations
+
+VERSION = 1  # of what a kept fold holds
 
 
 def backtest(
@@ -59,15 +61,17 @@ def backtest(
     Returns
     -------
     Backtest
-        A fit that missed the convergence gate is scored all the same, and counted in ``folds`` and ``notes``.
+        A fit that missed the convergence gate is scored all the same, and counted in ``folds`` and ``notes``. Every
+        forecast is of one run in a sweep that was not fitted, even where runs of its sweep were.
 
     Raises
     ------
     DataError, ModelError
     """
     table = runs if isinstance(runs, Runs) else load_runs(runs)
-    one = isinstance(models, str | Path | ModelSpec)
-    specs = [load_model(m) for m in ([models] if one else list(models))]  # type: ignore[arg-type]
+    if isinstance(models, str | Path | ModelSpec):
+        models = [models]
+    specs = [load_model(m) for m in models]
     settings: dict[str, Any] = {
         "exclude": sorted(exclude),
         "pool": pool,
@@ -146,16 +150,21 @@ def _score(
 
 
 def _score_group(fitted: Fit, part: pd.DataFrame, architecture: str, task: str) -> pd.DataFrame:
-    groups: dict[str, Group] = {}
-    for side, label in (("architecture", architecture), ("task", task)):
-        groups[side] = label if label in fitted.model.groups[side] else New(label)  # type: ignore[index]
+    known = fitted.model.groups
+    family: Group = architecture if architecture in known["architecture"] else New(architecture)
+    on: Group = task if task in known["task"] else New(task)
     points: dict[str, Any] = {
         str(axis): part[axis].to_numpy(float) for axis in fitted.model.get_law().inputs
     }
-    common: dict[str, Any] = {**points, **groups, "allow_unconverged": True}
+    common: dict[str, Any] = {
+        **points,
+        "architecture": family,
+        "task": on,
+        "allow_unconverged": True,
+    }
     run = predict(fitted, **common, kind="run")
     curve = predict(fitted, **common, kind="campaign")
-    theta = fitted.parameters(fitted.groups(groups["architecture"], groups["task"]))
+    theta = fitted.parameters(fitted.groups(family, on))
     observed = part["loss"].to_numpy(float)
     scores = scored(run.draws.to_numpy().reshape(-1, len(part)), observed)
     scores["log_score"] = (
@@ -199,14 +208,22 @@ class _Kept:
                 raise BayescaleError(f"cannot write {folder}: {error.strerror or error}") from None
 
     def key(self, spec: ModelSpec, fold: Fold, table: Runs, settings: dict[str, Any]) -> str:
-        said = json.dumps([spec.hash, fold.name, fold.fitted.hash, table.hash, settings])
+        # The resolved model holds the priors as numbers: a fold is not taken over from other priors.
+        chosen = {k: settings[k] for k in ("exclude", "pool", "drift", "sweep")}
+        model = resolve(spec, fold.fitted, load_populations(), **chosen)
+        said = json.dumps([model.hash, fold.name, fold.fitted.hash, table.hash, settings, VERSION])
         return hashlib.sha256(said.encode()).hexdigest()[:20]
 
     def read(self, key: str) -> dict[str, Any] | None:
         path = None if self.folder is None else self.folder / f"fold-{key}.json"
         if path is None or not path.exists():
             return None
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        try:
+            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            raise DataError(
+                f"{path} is no result of a fold; remove it, and the fold is run"
+            ) from None
         return found
 
     def write(self, key: str, part: dict[str, Any]) -> None:

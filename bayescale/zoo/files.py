@@ -94,13 +94,13 @@ def _explain(problem: dict[str, Any], content: dict[str, Any]) -> str:
 
 
 def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
-    from bayescale.spec import Likelihood, ParameterModel
+    from bayescale.spec import Drift, Likelihood, ParameterModel
 
     schema: Any = ModelSpec
-    if loc[0] == "parameters" or (len(loc) == 3 and loc[0] == "likelihood"):
+    if loc[0] == "parameters" or (len(loc) == 3 and loc[0] in ("likelihood", "drift")):
         schema = ParameterModel
-    elif loc[0] == "likelihood" and len(loc) == 2:
-        schema = Likelihood
+    elif len(loc) == 2:
+        schema = {"likelihood": Likelihood, "drift": Drift}.get(loc[0], ModelSpec)
     yield from schema.model_fields
 
 

@@ -23,6 +23,7 @@ from bayescale.files import written_beside
 from bayescale.plots import calibration, save
 from bayescale.predict import Backtest
 from bayescale.runs import Runs
+from bayescale.workflow.folds import By
 
 HERE = Path(__file__).parent
 # The configuration, frozen before any set was scored: the defaults, and the law of Hoffmann et al. without drift.
@@ -36,7 +37,7 @@ class Case:
     """One public set: how it is read, where it is cut, and the studies of the priors that it is evidence for."""
 
     read: Callable[[pd.DataFrame], Runs]
-    by: str
+    by: By
     cuts: tuple[float, ...]
     exclude: tuple[str, ...]
     text: str
@@ -83,7 +84,7 @@ def run(name: str, case: Case, folder: Path) -> Backtest:
     return bs.backtest(
         case.read(frame),
         MODELS,
-        by=case.by,  # type: ignore[arg-type]
+        by=case.by,
         cuts=case.cuts,
         exclude=case.exclude,
         seed=SEED,
