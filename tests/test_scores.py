@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import make_fit, make_runs
 from scipy import stats
 
 import bayescale as bs
 from bayescale.errors import DataError
+from bayescale.posterior import Fit
 from bayescale.predict import Backtest, crps, interval_score, log_score, scored
-from bayescale.runs import sweeps
+from bayescale.runs import Runs, sweeps
+from bayescale.spec import ModelSpec
+from bayescale.workflow import backtesting
 from bayescale.workflow.folds import folds
 
 
@@ -102,3 +109,46 @@ def test_standard_errors_are_those_of_clusters() -> None:
     assert once["groups"].item() == thrice["groups"].item() == 40
     np.testing.assert_allclose(once["se90"], thrice["se90"])
     np.testing.assert_allclose(once["cover90"], thrice["cover90"])
+
+
+def test_a_back_test_goes_on_where_it_was_and_starts_anew_with_other_priors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+
+    def quick(runs: Runs, spec: ModelSpec, **settings: Any) -> Fit:
+        fitted.append(len(runs))
+        return make_fit(spec, runs, draws=50, drift=settings["drift"])
+
+    monkeypatch.setattr(backtesting, "fit", quick)
+    runs = make_runs()
+    words: dict[str, Any] = {"by": "params", "cuts": [4.9e9, 4.99e9], "folder": tmp_path}
+    first = bs.backtest(runs, progress=False, **words)
+    assert fitted == [6, 6]
+    again = bs.backtest(runs, progress=False, **words)
+    assert len(fitted) == 2
+    pd.testing.assert_frame_equal(first.rows, again.rows)
+    bs.backtest(runs, progress=False, exclude=["chinchilla"], **words)
+    assert len(fitted) == 4
+    for kept in tmp_path.glob("fold-*.json"):
+        kept.write_text("half")
+    with pytest.raises(DataError, match="remove it, and the fold is run"):
+        bs.backtest(runs, progress=False, **words)
+
+
+def test_a_back_test_is_read_back_as_it_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        backtesting,
+        "fit",
+        lambda runs, spec, **settings: make_fit(spec, runs, draws=50, drift=settings["drift"]),
+    )
+    made = bs.backtest(make_runs(("a", "b")), by="params", cuts=[4e9], progress=False)
+    read = bs.load_backtest(made.save(tmp_path / "backtest.json"))
+    pd.testing.assert_frame_equal(read.summary(), made.summary())
+    assert read.problem == made.problem
+    assert str(read) == str(made)
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(DataError, match="no back-test of schema"):
+        bs.load_backtest(tmp_path / "other.json")
