@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Several, check_output, check_seed, quantity
+from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, quantity
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 
 By = Literal["compute", "params", "tokens", "step", "architecture", "task"]
@@ -33,16 +33,9 @@ def backtest(
     model: Annotated[Several, Parameter(name=["--model", "-m"])] = ("parameter-data",),
     by: By = "compute",
     cut: Several = (),
-    exclude: Several = (),
-    no_pool: Flag = False,
-    no_drift: Flag = False,
-    no_sweep: Flag = False,
-    draws: int = 1000,
-    tune: int = 1000,
-    chains: int = 4,
-    seed: int = 0,
     folder: Path | None = None,
     figure: Path | None = None,
+    sampling: Sampling = Sampling(),  # noqa: B008  (frozen, so the one instance is safe to share)
     loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
     force: Flag = False,
     json: Flag = False,
@@ -61,26 +54,12 @@ def backtest(
         Hold out the largest scale along an axis (compute is 6·N·D), or one architecture or task at a time.
     cut
         Where the held-out scale begins: 1e20, 1B. May be repeated; by default the 50, 65 and 80 % quantiles.
-    exclude
-        Study whose evidence must not enter the priors. May be repeated.
-    no_pool
-        One independent curve per architecture and task.
-    no_drift
-        Take the law as exact: no drift of the local exponents.
-    no_sweep
-        Give the runs of one sweep no offset of their own.
-    draws
-        Iterations kept per chain.
-    tune
-        Iterations spent on adaptation per chain.
-    chains
-        Number of chains.
-    seed
-        Of the sampler.
     folder
         Where finished folds are kept; a back-test that was stopped goes on from there.
     figure
         Also draw the calibration, as PDF and PNG.
+    sampling
+        What is fitted, and how long.
     loading
         How the table is read.
     force
@@ -89,7 +68,7 @@ def backtest(
         Print one JSON document and nothing else on standard output.
     """
     check_output(output, force)
-    check_seed(seed)
+    settings = sampling.settings()
     if figure is not None:
         check_output(figure, force)
     cuts = [
@@ -103,14 +82,7 @@ def backtest(
         list(model),
         by=by,
         cuts=cuts or None,
-        exclude=exclude,
-        pool=not no_pool,
-        drift=not no_drift,
-        sweep=not no_sweep,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        seed=seed,
+        **settings,
         folder=folder,
     )
     result.save(output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Several, check_output, check_seed, open_fit, pairs
+from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, open_fit, pairs
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError, ConvergenceError
 
@@ -24,16 +24,9 @@ def fit(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     model: Annotated[str, Parameter(name=["--model", "-m"])] = "parameter-data",
     prior: Several = (),
-    exclude: Several = (),
-    no_pool: Flag = False,
-    no_drift: Flag = False,
-    no_sweep: Flag = False,
-    draws: int = 1000,
-    tune: int = 1000,
-    chains: int = 4,
     cores: int | None = None,
-    seed: int = 0,
     target_accept: float = 0.9,
+    sampling: Sampling = Sampling(),  # noqa: B008  (frozen, so the one instance is safe to share)
     loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
     force: Flag = False,
     allow_unconverged: Flag = False,
@@ -55,26 +48,12 @@ def fit(
         A name (bayescale models) or a TOML file.
     prior
         NAME=DISTRIBUTION instead of the model's: 'beta=LogNormal(mu=-1.2, sigma=0.3)'. May be repeated.
-    exclude
-        Study whose evidence must not enter the priors. May be repeated.
-    no_pool
-        One independent curve per architecture and task.
-    no_drift
-        Take the law as exact: no drift of the local exponents.
-    no_sweep
-        Give the runs of one sweep no offset of their own.
-    draws
-        Iterations kept per chain, at the first attempt; doubled at each further one.
-    tune
-        Iterations spent on adaptation per chain, at the first attempt; doubled at each further one.
-    chains
-        Number of chains.
     cores
         Chains run at once; by default all that there are.
-    seed
-        Of the sampler; each further attempt takes the next one.
     target_accept
         Target acceptance of the sampler's steps, at the first attempt; each further one halves its distance from 1.
+    sampling
+        What is fitted, and how long.
     loading
         How the table is read.
     force
@@ -85,7 +64,7 @@ def fit(
         Print one JSON document and nothing else on standard output, also where the fit did not converge.
     """
     check_output(output, force)
-    check_seed(seed)
+    settings = sampling.settings()
     if cores is not None and cores < 1:
         raise BayescaleError(f"--cores {cores} (expected 1 or more)")
     priors = pairs("--prior", prior, "'beta=LogNormal(mu=-1.2, sigma=0.3)'")
@@ -96,15 +75,8 @@ def fit(
         loaded,
         model,
         prior=priors or None,
-        exclude=exclude,
-        pool=not no_pool,
-        drift=not no_drift,
-        sweep=not no_sweep,
-        draws=draws,
-        tune=tune,
-        chains=chains,
+        **settings,
         cores=cores,
-        seed=seed,
         target_accept=target_accept,
         allow_unconverged=allow_unconverged,
     )

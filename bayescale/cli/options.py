@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -66,6 +66,55 @@ class Loading:
             tokens_per_byte=self.tokens_per_byte,
         )
         return runs.where(unflagged=True) if self.unflagged else runs
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sampling:
+    """What is fitted, and for how long it is sampled.
+
+    Parameters
+    ----------
+    exclude
+        Study whose evidence must not enter the priors. May be repeated.
+    no_pool
+        One independent curve per architecture and task.
+    no_drift
+        Take the law as exact: no drift of the local exponents.
+    no_sweep
+        Give the runs of one sweep no offset of their own.
+    draws
+        Iterations kept per chain, at the first attempt; doubled at each further one.
+    tune
+        Iterations spent on adaptation per chain, at the first attempt; doubled at each further one.
+    chains
+        Number of chains.
+    seed
+        Of the sampler; each further attempt takes the next one.
+    """
+
+    exclude: Several = ()
+    no_pool: Flag = False
+    no_drift: Flag = False
+    no_sweep: Flag = False
+    draws: int = 1000
+    tune: int = 1000
+    chains: int = 4
+    seed: int = 0
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments of the package's own functions; refuses a seed that no generator takes."""
+        check_seed(self.seed)
+        return {
+            "exclude": self.exclude,
+            "pool": not self.no_pool,
+            "drift": not self.no_drift,
+            "sweep": not self.no_sweep,
+            "draws": self.draws,
+            "tune": self.tune,
+            "chains": self.chains,
+            "seed": self.seed,
+        }
 
 
 def _task_info(texts: Iterable[str]) -> dict[str, dict[str, object]]:
