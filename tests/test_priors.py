@@ -300,3 +300,16 @@ def test_other_families_recompute_too(family: str) -> None:
     assert less.studies == {"two": 0.4}
     before, after = Prior.parse(family), less.prior
     assert float(after.quantile(0.5)) > float(before.quantile(0.5))
+
+
+def test_any_study_behind_the_default_model_can_be_left_out() -> None:
+    """A data set that is evidence for a prior can be fitted without itself, whichever it is."""
+    for data in sorted({s.uses for s in POPULATIONS.studies.values() if s.uses}):
+        for model in ("parameter-data", "chinchilla", "compute", "parameter", "data"):
+            resolve(load_model(model), make_runs(tasks=("a", "b")), POPULATIONS, exclude=[data])
+
+
+def test_without_its_only_study_a_scale_falls_back_on_a_wider_one() -> None:
+    without = POPULATIONS.without(["olmo"]).population["tau_task_floor"]
+    assert without.studies == {}
+    assert without.prior["sigma"] > POPULATIONS.population["tau_task_floor"].prior["sigma"]

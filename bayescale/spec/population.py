@@ -37,6 +37,8 @@ class Population(_Strict):
         Scale at which a level is stated, e.g. ``{params = 1e9, tokens = 2e10}``; it is moved to the data's pivot.
     studies : dict
         Study key → the value that study reports, on the scale of the distribution.
+    otherwise : str or None
+        The distribution to fall back on when every study behind this one is excluded: wider, and resting on none.
     lost : tuple of str
         The studies it rested on, if all of them were excluded; never stated in a file.
     basis : str
@@ -48,6 +50,7 @@ class Population(_Strict):
     reference: dict[Literal["params", "tokens", "compute"], float] = Field(default_factory=dict)
     studies: dict[str, float] = Field(default_factory=dict)
     basis: str
+    otherwise: str | None = None
     lost: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -71,6 +74,8 @@ class Population(_Strict):
         if not gone:
             return self
         kept = [v for k, v in self.studies.items() if k not in gone]
+        if not kept and self.otherwise is not None:
+            return self.model_copy(update={"value": self.otherwise, "studies": {}})
         if not kept:
             # An error only if a model refers to it, see Populations.find.
             return self.model_copy(update={"studies": {}, "lost": tuple(sorted(gone))})
@@ -115,7 +120,8 @@ class Populations(_Strict):
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         for name, population in self.population.items():
-            Prior.parse(population.value, f"priors, population {name!r}")
+            for text in filter(None, (population.value, population.otherwise)):
+                Prior.parse(text, f"priors, population {name!r}")
             for study in population.studies:
                 if study not in self.studies:
                     raise ValueError(f"population {name!r} names an unknown study {study!r}")
