@@ -96,11 +96,11 @@ def _reliability(axes: Axes, numbers: xr.Dataset) -> None:
             ms=3.9,
             lw=0.9,
         )
-    axes.set_xticks(nominal, [f"{100 * v:.0f} %" for v in nominal])
+    axes.set_xticks(nominal, [f"{100 * v:.0f}" for v in nominal])
     axes.set_ylim(min(0.4, float((numbers["observed"] - 2 * numbers["error"]).min())), 1.02)
-    axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
-    axes.set_xlabel("interval says")
-    axes.set_ylabel("interval holds")
+    axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f}")
+    axes.set_xlabel("interval says (%)")
+    axes.set_ylabel("interval holds (%)")
 
 
 def _widths(axes: Axes, numbers: xr.Dataset) -> None:
