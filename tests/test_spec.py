@@ -104,6 +104,19 @@ def with_parameter(name: str, entry: dict[str, Any] | None) -> dict[str, Any]:
             ),
             "nu_minus_2 takes a prior",
         ),
+        (
+            content(
+                likelihood={
+                    "family": "normal",
+                    "sigma": {"prior": "sigma"},
+                    "sweep": {"fixed": 0.1},
+                }
+            ),
+            "sweep takes a prior",
+        ),
+        (content(drift={"axes": {"params": "exponent"}}), "amplitude is missing: an axis drifts"),
+        (content(drift={"axes": {"compute": "none"}}), "does not read 'compute'"),
+        (content(drift={"axis": {}}), "did you mean 'axes'"),
     ],
 )
 def test_bad_content_names_key_and_expectation(given_content: dict[str, Any], message: str) -> None:

@@ -75,13 +75,15 @@ class Likelihood(_Strict):
     nu_minus_2: ParameterModel | None = None
 
     @model_validator(mode="after")
-    def _nu_matches_family(self) -> Self:
+    def _scales_are_what_the_family_takes(self) -> Self:
         if (self.family == "student-t") != (self.nu_minus_2 is not None):
             raise ValueError("nu_minus_2 belongs to family = 'student-t', and only to it")
         if self.nu_minus_2 is not None and (self.nu_minus_2.prior is None or self.nu_minus_2.pool):
             raise ValueError("nu_minus_2 takes a prior and no pooling")
         if self.sigma.equals is not None:
             raise ValueError("sigma cannot be tied to another parameter")
+        if self.sweep is not None and self.sweep.prior is None:
+            raise ValueError("sweep takes a prior")
         _check_fixed("sigma", self.sigma.fixed, "positive", floor=False)
         return self
 
