@@ -80,6 +80,25 @@ class CVaR:
         return np.sum(ordered * inside, axis=0) / self.share
 
 
+@dataclass(frozen=True)
+class PMiss:
+    """P(loss > target): the probability that a run misses its target."""
+
+    target: float
+
+    def __post_init__(self) -> None:
+        _require_number("PMiss target", self.target)
+        if not np.isfinite(self.target):
+            raise PlanError(f"PMiss target = {self.target:g} (expected a finite loss)")
+
+    @property
+    def name(self) -> str:
+        return f"p_miss:{self.target:g}"
+
+    def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return np.average(draws > self.target, axis=0, weights=weights)
+
+
 def _require_number(name: str, value: object) -> None:
     if not isinstance(value, Real):
         raise PlanError(f"{name} = {value!r} (expected a number)")
