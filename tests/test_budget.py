@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bayescale.decide import PEAK_BF16_FLOP_PER_SECOND, Budget
+from bayescale.decide import Budget, hardware_table
 from bayescale.errors import PlanError, UnknownNameError
 
 PRICED: dict[str, Any] = {"price_per_hour": 2.7, "mfu": 0.4, "hardware": "H100-SXM"}
@@ -26,7 +26,7 @@ def test_hours_agree_with_the_published_conversion() -> None:
     assert budget.cost == pytest.approx(7018.84, rel=1e-3)
 
 
-@pytest.mark.parametrize("hardware", sorted(PEAK_BF16_FLOP_PER_SECOND))
+@pytest.mark.parametrize("hardware", sorted(hardware_table()))
 def test_money_and_compute_convert_both_ways(hardware: str) -> None:
     priced = PRICED | {"hardware": hardware}
     bought = Budget(dollars=1e6, **priced)

@@ -6,16 +6,9 @@ import math
 from dataclasses import dataclass
 from numbers import Real
 
-from bayescale.errors import PlanError, unknown
-
-# Dense BF16 peak, FLOP/s, from the vendors' data sheets (without sparsity).
-PEAK_BF16_FLOP_PER_SECOND = {
-    "A100-SXM": 312e12,  # NVIDIA A100 data sheet, 2021
-    "H100-PCIe": 756e12,  # NVIDIA H100 data sheet, 2023
-    "H100-SXM": 989.4e12,  # NVIDIA H100 data sheet, 2023
-    "H200-SXM": 989.4e12,  # NVIDIA H200 data sheet, 2024
-    "TPU-v5p": 459e12,  # Google Cloud TPU v5p documentation, 2023
-}
+from bayescale.decide.hardware import get_hardware
+from bayescale.decide.rates import SECONDS_AN_HOUR
+from bayescale.errors import PlanError
 
 LEAST_FLOP, MOST_FLOP = 1e6, 1e40
 _NEEDS_PRICE = "dollars need price_per_hour=, mfu= and hardware= to become FLOP"
@@ -36,7 +29,7 @@ class Budget:
     mfu : float, optional
         Model FLOP utilisation, in (0, 1].
     hardware : str, optional
-        A name in :data:`PEAK_BF16_FLOP_PER_SECOND`.
+        A name that ``bayescale hardware`` lists; its dense peak in bf16, or in fp16 where it has no bf16.
 
     Raises
     ------
@@ -64,8 +57,8 @@ class Budget:
                 raise PlanError(f"{name} = {amount:g} (expected a positive number)")
         if self.mfu is not None and not 0 < self.mfu <= 1:
             raise PlanError(f"mfu = {self.mfu:g} (expected a share in (0, 1])")
-        if self.hardware is not None and self.hardware not in PEAK_BF16_FLOP_PER_SECOND:
-            raise unknown("hardware", self.hardware, PEAK_BF16_FLOP_PER_SECOND)
+        if self.hardware is not None:
+            get_hardware(self.hardware)
         prices = (self.price_per_hour, self.mfu, self.hardware)
         if self.dollars is not None and None in prices:
             raise PlanError(_NEEDS_PRICE)
@@ -84,7 +77,7 @@ class Budget:
         """FLOP that a dollar buys, or None where nothing was priced."""
         if self.price_per_hour is None or self.mfu is None or self.hardware is None:
             return None
-        per_hour = PEAK_BF16_FLOP_PER_SECOND[self.hardware] * self.mfu * 3600.0
+        per_hour = get_hardware(self.hardware).flop_per_second() * self.mfu * SECONDS_AN_HOUR
         return per_hour / self.price_per_hour
 
     @property

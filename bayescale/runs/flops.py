@@ -24,10 +24,12 @@ def six_nd(params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return PER_PARAM_TOKEN * params * tokens
 
 
-def attention_flops(params: np.ndarray, context: float) -> np.ndarray:
+def attention_flops(
+    params: np.ndarray, context: float, layers: float | None = None, width: float | None = None
+) -> np.ndarray:
     """Training FLOP per token in attention scores, 12·layers·width·context.
 
-    The table does not give layers and width, so a dense decoder of width = 100·layers is assumed:
+    Without layers and width, as in a table of runs, a dense decoder of width = 100·layers is assumed:
     N = 12·layers·width² (Kaplan et al. 2020, table 1) then gives both.
 
     Parameters
@@ -36,15 +38,48 @@ def attention_flops(params: np.ndarray, context: float) -> np.ndarray:
         N, without embeddings where known.
     context : float
         Tokens of context.
+    layers, width : float, optional
+        Of the architecture.
     """
-    width = (params * _ASPECT / 12.0) ** (1.0 / 3.0)
-    return 12.0 * (width / _ASPECT) * width * context
+    across = _width(params) if width is None else width
+    deep = _width(params) / _ASPECT if layers is None else layers
+    return 12.0 * deep * across * context * np.ones_like(params)
 
 
-def embedding_flops(params: np.ndarray, vocabulary: float) -> np.ndarray:
+def embedding_flops(
+    params: np.ndarray, vocabulary: float, width: float | None = None
+) -> np.ndarray:
     """Training FLOP per token in the output head, 6·vocabulary·width, for an N without it."""
-    width = (params * _ASPECT / 12.0) ** (1.0 / 3.0)
-    return PER_PARAM_TOKEN * vocabulary * width
+    across = _width(params) if width is None else width
+    return PER_PARAM_TOKEN * vocabulary * across * np.ones_like(params)
+
+
+def _width(params: np.ndarray) -> np.ndarray:
+    return (params * _ASPECT / 12.0) ** (1.0 / 3.0)
+
+
+def training_flop_per_token(
+    params: np.ndarray,
+    context: float | None = None,
+    vocabulary: float | None = None,
+    layers: float | None = None,
+    width: float | None = None,
+) -> np.ndarray:
+    """Training FLOP per token: 6N, with attention and output head where context and vocabulary are given.
+
+    Parameters
+    ----------
+    params : ndarray of float
+        N; without the head where ``vocabulary`` is given.
+    context, vocabulary, layers, width : float, optional
+        See :func:`attention_flops` and :func:`embedding_flops`.
+    """
+    total = PER_PARAM_TOKEN * params
+    if context is not None:
+        total = total + attention_flops(params, context, layers, width)
+    if vocabulary is not None:
+        total = total + embedding_flops(params, vocabulary, width)
+    return total
 
 
 def compare_reported(frame: pd.DataFrame, task: Task, param_count: str | None) -> list[str]:
@@ -68,15 +103,13 @@ def compare_reported(frame: pd.DataFrame, task: Task, param_count: str | None) -
     params, tokens = rows["params"].to_numpy(float), rows["tokens"].to_numpy(float)
     compute = rows["compute"].to_numpy(float)
     ratio = compute / six_nd(params, tokens)
-    terms = PER_PARAM_TOKEN * params
+    head = task.vocabulary if param_count == "non-embedding" else None
     named = []
     if task.context:
-        terms = terms + attention_flops(params, task.context)
         named.append(f"attention (context {task.context})")
-    if task.vocabulary and param_count == "non-embedding":
-        terms = terms + embedding_flops(params, task.vocabulary)
-        named.append(f"output head (vocabulary {task.vocabulary})")
-    full = compute / (terms * tokens)
+    if head:
+        named.append(f"output head (vocabulary {head})")
+    full = compute / (training_flop_per_token(params, task.context or None, head or None) * tokens)
     groups = rows["architecture"].to_numpy()
     lines = []
     for group in dict.fromkeys(groups):
