@@ -1,21 +1,54 @@
-"""Decisions from draws: budgets, risk measures and plans; knows neither PyMC nor how draws were made."""
+"""Decisions from draws: costs, budgets, risk measures and plans; knows neither PyMC nor how draws were made."""
 
-from bayescale.decide.budget import PEAK_BF16_FLOP_PER_SECOND, Budget
+from bayescale.decide.budget import Budget
+from bayescale.decide.costing import Costing, Fleet, cost
+from bayescale.decide.entropic import Entropic, Tail, require_moment
+from bayescale.decide.hardware import Grid, Hardware, get_hardware, grid_table, hardware_table
 from bayescale.decide.isoflop import IsoFlop
+from bayescale.decide.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
 from bayescale.decide.plan import Plan, Recommendation
 from bayescale.decide.planning import plan
-from bayescale.decide.risk import CVaR, Expectation, Quantile, Risk, parse_risk
+from bayescale.decide.rates import Cost, Rates
+from bayescale.decide.regret import ExpectedRegret, MinimaxRegret, WorstCase
+from bayescale.decide.risk import CVaR, Expectation, PMiss, Quantile, Risk, parse_risk
+from bayescale.decide.units import Amount, Days, Emissions, Energy, Flop, Hours, Money
 
 __all__ = [
-    "PEAK_BF16_FLOP_PER_SECOND",
+    "Amount",
     "Budget",
     "CVaR",
+    "Cost",
+    "Costing",
+    "Days",
+    "Emissions",
+    "Energy",
+    "Entropic",
     "Expectation",
+    "ExpectedRegret",
+    "Fleet",
+    "Flop",
+    "Grid",
+    "Hardware",
+    "Hours",
     "IsoFlop",
+    "LifetimeOptimum",
+    "MinimaxRegret",
+    "Money",
+    "PMiss",
     "Plan",
     "Quantile",
+    "Rates",
     "Recommendation",
     "Risk",
+    "Tail",
+    "WorstCase",
+    "cheapest_lifetime",
+    "cost",
+    "get_hardware",
+    "grid_table",
+    "hardware_table",
+    "lifetime_optimum",
     "parse_risk",
     "plan",
+    "require_moment",
 ]
