@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayescale import errors as errors
     from bayescale import plots as plot
-    from bayescale.decide import Budget, CVaR, Expectation, Plan, Quantile, plan
+    from bayescale.decide import (
+        Budget,
+        Costing,
+        CVaR,
+        Expectation,
+        Fleet,
+        LifetimeOptimum,
+        Plan,
+        Quantile,
+        cost,
+        lifetime_optimum,
+        plan,
+    )
     from bayescale.posterior import Fit, load_fit
     from bayescale.predict import Backtest, Forecast, New, grid, load_backtest, predict
     from bayescale.runs import Runs, Task, load_runs
@@ -28,9 +40,12 @@ __all__ = [
     "Backtest",
     "Budget",
     "CVaR",
+    "Costing",
     "Expectation",
     "Fit",
+    "Fleet",
     "Forecast",
+    "LifetimeOptimum",
     "ModelSpec",
     "New",
     "Plan",
@@ -39,9 +54,11 @@ __all__ = [
     "Task",
     "__version__",
     "backtest",
+    "cost",
     "errors",
     "fit",
     "grid",
+    "lifetime_optimum",
     "load_backtest",
     "load_fit",
     "load_runs",
@@ -56,9 +73,12 @@ _HOME: dict[str, tuple[str, str]] = {
     "Backtest": ("bayescale.predict", "Backtest"),
     "Budget": ("bayescale.decide", "Budget"),
     "CVaR": ("bayescale.decide", "CVaR"),
+    "Costing": ("bayescale.decide", "Costing"),
     "Expectation": ("bayescale.decide", "Expectation"),
     "Fit": ("bayescale.posterior", "Fit"),
+    "Fleet": ("bayescale.decide", "Fleet"),
     "Forecast": ("bayescale.predict", "Forecast"),
+    "LifetimeOptimum": ("bayescale.decide", "LifetimeOptimum"),
     "ModelSpec": ("bayescale.spec", "ModelSpec"),
     "New": ("bayescale.predict", "New"),
     "Plan": ("bayescale.decide", "Plan"),
@@ -66,9 +86,11 @@ _HOME: dict[str, tuple[str, str]] = {
     "Runs": ("bayescale.runs", "Runs"),
     "Task": ("bayescale.runs", "Task"),
     "backtest": ("bayescale.workflow", "backtest"),
+    "cost": ("bayescale.decide", "cost"),
     "errors": ("bayescale.errors", ""),
     "fit": ("bayescale.workflow", "fit"),
     "grid": ("bayescale.predict", "grid"),
+    "lifetime_optimum": ("bayescale.decide", "lifetime_optimum"),
     "load_backtest": ("bayescale.predict", "load_backtest"),
     "load_fit": ("bayescale.posterior", "load_fit"),
     "load_runs": ("bayescale.runs", "load_runs"),

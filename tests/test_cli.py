@@ -36,6 +36,8 @@ COMMANDS = [
     ("check",),
     ("predict",),
     ("plan",),
+    ("cost",),
+    ("hardware",),
     ("plot",),
 ]
 
@@ -44,6 +46,43 @@ COMMANDS = [
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fit of the joint law to six architectures, its posterior the prior."""
     return make_fit(draws=200).save(tmp_path_factory.mktemp("fits") / "pile.nc")
+
+
+COST = ("cost", "--params", "70B", "--tokens", "1.4T", "--hardware", "H100-SXM")
+
+
+def test_cost_prints_every_unit(call: Call) -> None:
+    words = (
+        *COST,
+        "--mfu",
+        "Beta(alpha=16, beta=24)",
+        "--price",
+        "LogNormal(median=2.7, sigma=0.35)",
+    )
+    said = call(*words, "--accelerators", "1024")
+    for unit in ("FLOP", "accelerator-hours", "days on 1024", "$", "kWh", "kgCO2e"):
+        assert f" {unit} " in said
+    made = json.loads(call(*words, "--json"))
+    assert made["training"]["flop"]["median"] == pytest.approx(6 * 70e9 * 1.4e12)
+    # The price's median over the MFU's; the sd of a median's log is about 1.25·.4/√4000.
+    by_hand = 2.7 * 6 * 70e9 * 1.4e12 / (0.398 * 989.4e12 * 3600)
+    assert made["training"]["money"]["median"] == pytest.approx(by_hand, rel=0.035)
+    assert made["training"]["money"]["lo90"] < by_hand < made["training"]["money"]["hi90"]
+
+
+def test_cost_of_serving_is_added(call: Call) -> None:
+    served = ("--served-tokens", "2T", "--serving-mfu", ".1", "--json")
+    made = json.loads(call(*COST, "--mfu", ".4", *served))
+    parts = [made[part]["money"]["median"] for part in ("training", "serving", "total")]
+    assert parts[0] + parts[1] == pytest.approx(parts[2])
+
+
+def test_hardware_lists_the_table_with_sources(call: Call) -> None:
+    rows = {row["name"]: row for row in json.loads(call("hardware", "--json"))["hardware"]}
+    assert rows["H100-SXM"]["peak"]["bf16"] == 989.4e12
+    assert all(row["source"] for row in rows.values())
+    said = call("hardware")
+    assert all(name in said for name in rows)
 
 
 @pytest.fixture(scope="module")

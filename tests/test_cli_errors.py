@@ -37,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+COST = "cost --params 70B --tokens 1.4T"
 # Words of the command, and what its one line must contain.
 USER_ERRORS = [
     ("models show parametr-data", "did you mean 'parameter-data'"),
@@ -108,6 +109,14 @@ USER_ERRORS = [
         "did you mean 'H100",
     ),
     ("plan compute.nc --compute 1e24 --architecture Pythia", "joint"),
+    (f"{COST} --hardware H100-SMX --mfu .4", "did you mean 'H100-SXM'"),
+    (f"{COST} --hardware H100-SXM --mfu 1.2", "mfu = 1.2 (expected a share in (0, 1])"),
+    (f"{COST} --hardware H100-SXM --mfu .4 --price -2", "price_per_hour = -2"),
+    (f"{COST} --hardware H100-SXM --mfu .4 --grid frence", "did you mean 'france'"),
+    (f"{COST} --hardware H100-SXM --mfu .4 --served-tokens 1T", "go together"),
+    (f"{COST} --hardware H100-SXM --mfu .4 --seed -1", "--seed -1"),
+    ("cost --params 70B --tokens 0 --hardware H100-SXM --mfu .4", "tokens = 0"),
+    ("cost --params lots --tokens 1T --hardware H100-SXM --mfu .4", "--params"),
     ("plot good.nc posterior -o no/figure.pdf", "no folder"),
     ("plot good.nc posterior -o figure.svg", "figure.pdf"),
     ("plot good.nc frontier -o figure.pdf", "add --compute 1e24"),

@@ -19,6 +19,7 @@ PUBLIC = {
     "check": ["Backtest", "backtest", "load_backtest"],
     "forecast": ["Forecast", "New", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],
+    "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],
     "show": ["plot"],
     "rest": ["__version__", "errors"],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, Parameter
 
 from bayescale.cli.backtesting import backtest
+from bayescale.cli.costing import cost, list_hardware
 from bayescale.cli.demo import demo
 from bayescale.cli.fitting import check, fit
 from bayescale.cli.forecasting import predict
@@ -52,4 +53,6 @@ app.command(check, name="check")
 app.command(backtest, name="backtest")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
+app.command(cost, name="cost")
+app.command(list_hardware, name="hardware")
 app.command(plot, name="plot")
