@@ -16,7 +16,17 @@ PACKAGE = Path(__file__).resolve().parents[1] / "bayescale"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 300
 # The branch that reads a saved fit; only `workflow` and `cli` stand on both.
-WITHOUT_PYMC = ["laws", "runs", "spec", "zoo", "posterior", "predict", "decide", "plots"]
+WITHOUT_PYMC = [
+    "baselines",
+    "laws",
+    "runs",
+    "spec",
+    "zoo",
+    "posterior",
+    "predict",
+    "decide",
+    "plots",
+]
 SAMPLERS = ["pymc", "pytensor", "nutpie", "arviz", "numba"]
 
 

@@ -30,7 +30,8 @@ def backtest(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    model: Annotated[Several, Parameter(name=["--model", "-m"])] = ("parameter-data",),
+    model: Annotated[Several, Parameter(name=["--model", "-m"])] = (),
+    exact: Several = (),
     by: By = "compute",
     cut: Several = (),
     folder: Path | None = None,
@@ -49,7 +50,10 @@ def backtest(
     output
         File to write (JSON): every held-out run, its forecast and its scores.
     model
-        A name (bayescale models) or a TOML file. May be repeated: all see the same folds.
+        A model or a baseline (bayescale models), or a TOML file. May be repeated: all see the same folds. By default
+        parameter-data.
+    exact
+        A model to be taken as exact, without its drift, beside the others. May be repeated.
     by
         Hold out the largest scale along an axis (compute is 6·N·D), or one architecture or task at a time.
     cut
@@ -77,9 +81,11 @@ def backtest(
     with working("reading the table"):
         loaded = loading.load(runs)
         from bayescale.workflow import backtest as run_backtest
+        from bayescale.zoo import load_model
+    plain = [load_model(name).exact() for name in exact]
     result = run_backtest(
         loaded,
-        list(model),
+        [*model, *plain] or "parameter-data",
         by=by,
         cuts=cuts or None,
         **settings,

@@ -10,29 +10,34 @@ from bayescale.cli.output import emit_json, notes, say, table, working
 from bayescale.cli.wording import for_the_shell
 
 if TYPE_CHECKING:
+    from bayescale.baselines import Baseline
     from bayescale.spec import ModelSpec, ParameterModel, Populations
 
 _CORPORA: tuple[Literal["web", "text", "other"], ...] = ("web", "text", "other")
 
 
 def list_models(*, json: Flag = False) -> None:
-    """List the models that come with the package, by area.
+    """List the models that come with the package, by area, and the baselines that back-tests score beside them.
 
     Parameters
     ----------
     json
         Print one JSON document and nothing else on standard output.
     """
+    from bayescale.baselines import BASELINES
     from bayescale.zoo import load_model, model_names
 
     specs = sorted((load_model(name) for name in model_names()), key=lambda s: (s.area, s.name))
     if json:
         shown = ("name", "area", "title", "law", "status")
-        emit_json({"models": [{key: getattr(spec, key) for key in shown} for spec in specs]})
+        models = [{key: getattr(spec, key) for key in shown} for spec in specs]
+        emit_json({"models": models, "baselines": [_described(b) for b in BASELINES.values()]})
         return
     table(
         ["area", "model", "status", "title"], [[s.area, s.name, s.status, s.title] for s in specs]
     )
+    say("\nbaselines, for bayescale backtest only:\n")
+    table(["baseline", "title"], [[b.name, b.title] for b in BASELINES.values()])
 
 
 def show_model(name: str, /, *, json: Flag = False) -> None:
@@ -41,14 +46,18 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
     Parameters
     ----------
     name
-        A model that comes with the package, or a TOML file.
+        A model or baseline that comes with the package, or a TOML file.
     json
         Print one JSON document and nothing else on standard output.
     """
+    from bayescale.baselines import BASELINES
     from bayescale.cli.equation import readable
     from bayescale.zoo import load_model, load_populations
 
-    spec = load_model(name)
+    if name in BASELINES:
+        _show_baseline(BASELINES[name], json)
+        return
+    spec = load_model(name, BASELINES)
     law, rows = spec.get_law(), _parameters(spec, load_populations())
     if json:
         emit_json(
@@ -143,6 +152,19 @@ def show_data(
         emit_json(described.to_dict())
         return
     say(for_the_shell(str(described)))
+
+
+def _described(baseline: Baseline) -> dict[str, str]:
+    return {k: getattr(baseline, k) for k in ("name", "title", "equation", "source")}
+
+
+def _show_baseline(baseline: Baseline, json: bool) -> None:
+    if json:
+        emit_json(_described(baseline))
+        return
+    say(f"{baseline.name}: {baseline.title} (baseline, for bayescale backtest only)")
+    say(f"  {baseline.equation}")
+    say(f"  from {baseline.source}")
 
 
 def _parameters(spec: ModelSpec, populations: Populations) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from bayescale.posterior import New
 from bayescale.predict.calibration import Backtest, load_backtest
-from bayescale.predict.distance import distance, distance_note, in_words
+from bayescale.predict.distance import decades_outside, distance, distance_note, in_words
 from bayescale.predict.forecast import (
     DRIFTING,
     EXACT_LAW,
@@ -27,6 +27,7 @@ __all__ = [
     "campaign_offset",
     "complete",
     "crps",
+    "decades_outside",
     "distance",
     "distance_note",
     "grid",

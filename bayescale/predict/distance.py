@@ -40,11 +40,14 @@ def distance(
     for axis, values in points.items():
         fitted = _fitted(fit, rows, axis)
         if fitted is not None:
-            low, high = float(fitted.min()), float(fitted.max())
-            out[f"beyond_{axis}"] = np.log10(
-                np.maximum(np.maximum(values / high, low / values), 1.0)
-            )
+            out[f"beyond_{axis}"] = decades_outside(values, fitted)
     return xr.Dataset(out)
+
+
+def decades_outside[T: (np.ndarray, xr.DataArray)](values: T, fitted: T) -> T:
+    """How far values lie outside the range of the fitted ones, in decades; zero inside."""
+    low, high = float(fitted.min()), float(fitted.max())
+    return np.maximum(np.log10(np.maximum(values / high, low / values)), 0.0)  # type: ignore[return-value]
 
 
 def _fitted(fit: Fit, rows: xr.Dataset, axis: str) -> xr.DataArray | None:

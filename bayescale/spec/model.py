@@ -159,6 +159,11 @@ class ModelSpec(_Strict):
         update = ({"drift": None} if drift else {}) | ({"likelihood": likelihood} if sweep else {})
         return self.model_copy(update=update)
 
+    def exact(self) -> ModelSpec:
+        """The plain law: the model without drift, by a name of its own, to stand beside it in a back-test."""
+        plain = self.without(drift=True, sweep=False)
+        return plain.model_copy(update={"name": f"{self.name} (exact)"})
+
     @property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON of the specification."""

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import BayescaleError, DataError
+from bayescale.baselines import BASELINES, Baseline
+from bayescale.baselines import VERSION as BASELINE_VERSION
+from bayescale.errors import BayescaleError, DataError, ModelError
 from bayescale.files import written_beside
 from bayescale.posterior import Fit, Group, New
 from bayescale.predict import Backtest, log_score, predict, scored
-from bayescale.runs import Runs, load_runs, sweeps
+from bayescale.runs import Runs, load_runs
 from bayescale.spec import ModelSpec, resolve
 from bayescale.workflow.fitting import Report, fit, reporter
 from bayescale.workflow.folds import By, Fold, folds
+from bayescale.workflow.scoring import check_baseline, grouped, score_baseline, with_place
 from bayescale.zoo import load_model, load_populations
 
 VERSION = 1  # of what a kept fold holds
@@ -48,11 +51,13 @@ def backtest(
     runs : Runs, str or Path
         The table, or what :func:`bayescale.load_runs` takes.
     models : name, path or ModelSpec, or a sequence of them
-        Every model sees the same folds.
+        Names of models and of baselines (``bayescale models``); all see the same folds. A model's plain law is
+        ``load_model(name).exact()``.
     by, cuts
         How runs are held out, see :func:`bayescale.workflow.folds.folds`.
     exclude, pool, drift, sweep, draws, tune, chains, seed
-        As in :func:`bayescale.fit`. Pivots and data-scaled priors read the fitted rows only.
+        As in :func:`bayescale.fit`; of these a baseline takes the seed only. Pivots and data-scaled priors read the
+        fitted rows only.
     folder : path, optional
         Keeps the result of every fold: a back-test that was stopped goes on where it was.
     progress : bool or callable
@@ -71,7 +76,7 @@ def backtest(
     table = runs if isinstance(runs, Runs) else load_runs(runs)
     if isinstance(models, str | Path | ModelSpec):
         models = [models]
-    specs = [load_model(m) for m in models]
+    entrants = _entrants(models)
     settings: dict[str, Any] = {
         "exclude": sorted(exclude),
         "pool": pool,
@@ -84,18 +89,25 @@ def backtest(
     }
     split = folds(table, by, cuts)
     kept = _Kept(folder)
-    jobs = [(spec, fold) for spec in specs for fold in split]
+    jobs = [(entrant, fold) for entrant in entrants for fold in split]
+    for entrant, fold in jobs:
+        if isinstance(entrant, Baseline):  # now, not after an hour of sampling
+            check_baseline(entrant, fold, table, by)
     parts: list[dict[str, Any]] = []
     with reporter(progress) as report:
-        for i, (spec, fold) in enumerate(jobs):
-            key = kept.key(spec, fold, table, settings)
+        for i, (entrant, fold) in enumerate(jobs):
+            key = kept.key(entrant, fold, table, settings)
             part = kept.read(key)
             if part is None:
 
-                def stage(what: str, done: float, at: int = i, name: str = spec.name) -> None:
+                def stage(what: str, done: float, at: int = i, name: str = entrant.name) -> None:
                     report(f"{at + 1}/{len(jobs)} {name}: {what}", (at + done) / len(jobs))
 
-                part = _score(spec, fold, table, settings, stage)
+                if isinstance(entrant, Baseline):
+                    stage("refitting", 0.0)
+                    part = score_baseline(entrant, fold, table, by, seed)
+                else:
+                    part = _score(entrant, fold, table, settings, stage)
                 kept.write(key, part)
             parts.append(part)
     missed = [
@@ -107,7 +119,7 @@ def backtest(
         folds=pd.DataFrame([p["fold"] for p in parts]),
         problem={
             "by": by,
-            "models": [s.name for s in specs],
+            "models": [e.name for e in entrants],
             "data": table.name,
             "data_hash": table.hash,
             **settings,
@@ -116,19 +128,24 @@ def backtest(
     )
 
 
+def _entrants(models: Sequence[str | Path | ModelSpec]) -> list[ModelSpec | Baseline]:
+    found = [
+        BASELINES[m] if isinstance(m, str) and m in BASELINES else load_model(m, BASELINES)
+        for m in models
+    ]
+    names = [entrant.name for entrant in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ModelError(f"two of the models are named {twice!r}; give one another name")
+    return found
+
+
 def _score(
     spec: ModelSpec, fold: Fold, table: Runs, settings: dict[str, Any], report: Report
 ) -> dict[str, Any]:
     """Fit one fold and score its held-out rows; plain data, as it is kept on disk."""
     fitted = fit(fold.fitted, spec, **settings, progress=report, allow_unconverged=True)
-    frame = table.table
-    groups = sweeps(table)
-    frame["group"] = (
-        groups
-        if groups is not None
-        else frame["architecture"].astype(str) + " | " + frame["task"].astype(str)
-    )
-    held = frame[fold.held_out]
+    held = grouped(table)[fold.held_out]
     scores = [
         _score_group(fitted, part, str(a), str(t))
         for (a, t), part in held.groupby(["architecture", "task"], sort=True)
@@ -177,23 +194,7 @@ def _score_group(fitted: Fit, part: pd.DataFrame, architecture: str, task: str) 
         ),
     )
     scores["decades"] = ("run", np.broadcast_to(run.points["decades"].to_numpy(), len(part)))
-    place = part[
-        [
-            c
-            for c in (
-                "run_id",
-                "architecture",
-                "task",
-                "group",
-                "params",
-                "tokens",
-                "compute",
-                "loss",
-            )
-            if c in part
-        ]
-    ].reset_index(drop=True)
-    return pd.concat([place, scores.to_dataframe().reset_index(drop=True)], axis=1)
+    return with_place(part, scores)
 
 
 class _Kept:
@@ -207,12 +208,18 @@ class _Kept:
             except OSError as error:
                 raise BayescaleError(f"cannot write {folder}: {error.strerror or error}") from None
 
-    def key(self, spec: ModelSpec, fold: Fold, table: Runs, settings: dict[str, Any]) -> str:
-        # The resolved model holds the priors as numbers: a fold is not taken over from other priors.
-        chosen = {k: settings[k] for k in ("exclude", "pool", "drift", "sweep")}
-        model = resolve(spec, fold.fitted, load_populations(), **chosen)
-        said = json.dumps([model.hash, fold.name, fold.fitted.hash, table.hash, settings, VERSION])
-        return hashlib.sha256(said.encode()).hexdigest()[:20]
+    def key(
+        self, entrant: ModelSpec | Baseline, fold: Fold, table: Runs, settings: dict[str, Any]
+    ) -> str:
+        if isinstance(entrant, Baseline):
+            who, chosen = f"{entrant.name}, version {BASELINE_VERSION}", {"seed": settings["seed"]}
+        else:
+            # The resolved model holds the priors as numbers: a fold is not taken over from other priors.
+            said = {k: settings[k] for k in ("exclude", "pool", "drift", "sweep")}
+            model = resolve(entrant, fold.fitted, load_populations(), **said)
+            who, chosen = model.hash, settings
+        text = json.dumps([who, fold.name, fold.fitted.hash, table.hash, chosen, VERSION])
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def read(self, key: str) -> dict[str, Any] | None:
         path = None if self.folder is None else self.folder / f"fold-{key}.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -31,13 +31,15 @@ def model_names() -> list[str]:
     )
 
 
-def load_model(model: str | Path | ModelSpec) -> ModelSpec:
+def load_model(model: str | Path | ModelSpec, beside: Iterable[str] = ()) -> ModelSpec:
     """Load a model by name, from a path, or pass a specification through.
 
     Parameters
     ----------
     model : str, Path or ModelSpec
         A shipped name (``bayescale models``), or a TOML file (a string that ends in ``.toml`` or has a separator).
+    beside : iterable of str
+        What the caller takes besides models, to be named where there is no such model.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def load_model(model: str | Path | ModelSpec) -> ModelSpec:
             raise ModelError(f"no model file {text!r}")
         return parse_model(_read(path, text), text)
     if text not in model_names():
-        raise unknown("model", text, model_names())
+        raise unknown("model", text, [*model_names(), *beside])
     return parse_model(_shipped(text), f"model {text!r}")
 
 
