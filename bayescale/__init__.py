@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayescale import errors as errors
     from bayescale import plots as plot
+    from bayescale.checks import SBC, Sensitivity, load_sbc, sensitivity
     from bayescale.decide import (
         Budget,
         Costing,
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from bayescale.predict import Backtest, Forecast, New, grid, load_backtest, predict
     from bayescale.runs import Runs, Task, load_runs
     from bayescale.spec import ModelSpec
-    from bayescale.workflow import backtest, fit
+    from bayescale.workflow import backtest, fit, sbc
     from bayescale.zoo import model_names as models
 
     __version__: str
 
 __all__ = [
+    "SBC",
     "Backtest",
     "Budget",
     "CVaR",
@@ -51,6 +53,7 @@ __all__ = [
     "Plan",
     "Quantile",
     "Runs",
+    "Sensitivity",
     "Task",
     "__version__",
     "backtest",
@@ -62,14 +65,18 @@ __all__ = [
     "load_backtest",
     "load_fit",
     "load_runs",
+    "load_sbc",
     "models",
     "plan",
     "plot",
     "predict",
+    "sbc",
+    "sensitivity",
 ]
 
 # Public name -> (module that holds it, its name there; "" means the module itself).
 _HOME: dict[str, tuple[str, str]] = {
+    "SBC": ("bayescale.checks", "SBC"),
     "Backtest": ("bayescale.predict", "Backtest"),
     "Budget": ("bayescale.decide", "Budget"),
     "CVaR": ("bayescale.decide", "CVaR"),
@@ -84,6 +91,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "Plan": ("bayescale.decide", "Plan"),
     "Quantile": ("bayescale.decide", "Quantile"),
     "Runs": ("bayescale.runs", "Runs"),
+    "Sensitivity": ("bayescale.checks", "Sensitivity"),
     "Task": ("bayescale.runs", "Task"),
     "backtest": ("bayescale.workflow", "backtest"),
     "cost": ("bayescale.decide", "cost"),
@@ -94,10 +102,13 @@ _HOME: dict[str, tuple[str, str]] = {
     "load_backtest": ("bayescale.predict", "load_backtest"),
     "load_fit": ("bayescale.posterior", "load_fit"),
     "load_runs": ("bayescale.runs", "load_runs"),
+    "load_sbc": ("bayescale.checks", "load_sbc"),
     "models": ("bayescale.zoo", "model_names"),
     "plan": ("bayescale.decide", "plan"),
     "plot": ("bayescale.plots", ""),
     "predict": ("bayescale.predict", "predict"),
+    "sbc": ("bayescale.workflow", "sbc"),
+    "sensitivity": ("bayescale.checks", "sensitivity"),
 }
 
 

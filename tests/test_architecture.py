@@ -24,6 +24,7 @@ WITHOUT_PYMC = [
     "zoo",
     "posterior",
     "predict",
+    "checks",
     "decide",
     "plots",
 ]

@@ -16,7 +16,8 @@ import bayescale
 PUBLIC = {
     "read": ["Runs", "Task", "load_runs"],
     "fit": ["Fit", "ModelSpec", "fit", "load_fit", "models"],
-    "check": ["Backtest", "backtest", "load_backtest"],
+    "check": ["Backtest", "SBC", "Sensitivity", "backtest", "load_backtest", "load_sbc"],
+    "assess": ["sbc", "sensitivity"],
     "forecast": ["Forecast", "New", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],

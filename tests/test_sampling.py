@@ -105,15 +105,8 @@ def study(root: Path) -> ModuleType:
 
 def test_simulated_truths_lie_where_the_posterior_says(study: ModuleType) -> None:
     """Truth from the prior, data from the truth: its rank among posterior draws is uniform."""
-    from bayescale.build import build
-    from bayescale.sample import compile_model
-    from bayescale.spec import resolve
-    from bayescale.zoo import load_populations
-
-    runs = study.design(architectures=2, tasks=1)
-    model = resolve(study.study_model(), runs, load_populations(), priors=study.NOISE, drift=False)
-    program = compile_model(build(model, runs), reusable=True)
-    records = [study.one(seed, model, runs, program) for seed in range(SIMULATIONS)]
+    tested = study.study_bench(study.design(architectures=2, tasks=1))
+    records = [study.one(seed, tested) for seed in range(SIMULATIONS)]
     ranks = {k: np.array([r["ranks"][k] for r in records]) for k in records[0]["ranks"]}
     most = stats.binom.ppf(0.9999, SIMULATIONS, 0.1)
     for name, values in ranks.items():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from cyclopts import App, Parameter
 
 from bayescale.cli.backtesting import backtest
+from bayescale.cli.checking import check, sbc
 from bayescale.cli.costing import cost, list_hardware
 from bayescale.cli.demo import demo
-from bayescale.cli.fitting import check, fit
+from bayescale.cli.fitting import fit
 from bayescale.cli.forecasting import predict
 from bayescale.cli.listing import (
     copy_model_file,
@@ -50,6 +51,7 @@ app.command(models)
 app.command(data)
 app.command(fit, name="fit")
 app.command(check, name="check")
+app.command(sbc, name="sbc")
 app.command(backtest, name="backtest")
 app.command(predict, name="predict")
 app.command(plan, name="plan")

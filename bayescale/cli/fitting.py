@@ -1,4 +1,4 @@
-"""`bayescale fit` and `bayescale check`: make a posterior, and ask whether it may be used."""
+"""`bayescale fit`: make a posterior and save it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, open_fit, pairs
+from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, pairs
 from bayescale.cli.output import emit_json, notes, number, say, table, working
-from bayescale.errors import BayescaleError, ConvergenceError
+from bayescale.errors import BayescaleError
 
 if TYPE_CHECKING:
     from bayescale.posterior import Fit, Summary
@@ -83,34 +83,14 @@ def fit(
     fitted.save(output)
     summary = fitted.summary()
     if json:
-        emit_json({"written": output, **_as_data(fitted, summary)})
+        emit_json({"written": output, **as_data(fitted, summary)})
         return
-    _print_summary(fitted, summary, population_only=True)
+    print_summary(fitted, summary, population_only=True)
     say(f"written: {output}")
 
 
-def check(file: Path, /, *, json: Flag = False) -> None:
-    """Say whether a fit converged, and summarise it; exits with 3 if it did not.
-
-    Parameters
-    ----------
-    file
-        A fit written by bayescale fit.
-    json
-        Print one JSON document and nothing else on standard output.
-    """
-    with working("reading the fit"):
-        fitted = open_fit(file, allow_unconverged=True)
-        summary = fitted.summary()
-    if json:
-        emit_json({"file": file, **_as_data(fitted, summary)})
-    else:
-        _print_summary(fitted, summary, population_only=False)
-    if not fitted.convergence.passed:
-        raise ConvergenceError(f"{file} {fitted.convergence}; {fitted.convergence.advice}")
-
-
-def _as_data(fitted: Fit, summary: Summary) -> dict[str, object]:
+def as_data(fitted: Fit, summary: Summary) -> dict[str, object]:
+    """What is said of a fit, as plain data."""
     from bayescale.predict import assumption
 
     said = summary.to_dict()
@@ -127,7 +107,8 @@ def _as_data(fitted: Fit, summary: Summary) -> dict[str, object]:
     }
 
 
-def _print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
+def print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
+    """Print what is said of a fit."""
     from bayescale.predict import assumption
 
     frame = summary.parameters

@@ -1,20 +1,26 @@
 """Figures for papers: numbers first (testable as data), then drawings that only draw them; never imports PyMC."""
 
+from bayescale.plots.check import check, check_numbers
 from bayescale.plots.fan import curve
 from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
+from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
 from bayescale.plots.valleys import frontier
 
 __all__ = [
     "calibration",
     "calibration_numbers",
+    "check",
+    "check_numbers",
     "curve",
     "curve_numbers",
     "frontier",
     "frontier_numbers",
     "posterior",
     "posterior_numbers",
+    "ranks",
+    "ranks_numbers",
     "save",
 ]

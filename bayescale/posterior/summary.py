@@ -10,14 +10,14 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.laws import joint_frontier, numpy_namespace, to_link
+from bayescale.posterior.contraction import link_spread
 from bayescale.posterior.curve import group_curve
 from bayescale.posterior.groups import Side, group_parameters, population_parameters
-from bayescale.spec import ResolvedModel, prior_draws
+from bayescale.spec import ResolvedModel
 
 if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
 
-PRIOR_DRAWS = 4000
 AT_PRIOR = 0.10
 CONFOUNDED = 0.5  # share of the variance that two parameters have in common, r²
 _EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha"}
@@ -177,24 +177,8 @@ def _describe(values: xr.DataArray) -> dict[str, float]:
 
 
 def _contraction(fit: Fit) -> pd.Series:
-    model = fit.model
-    if not model.pooled:
-        return pd.Series(dtype=float)
-    law = model.get_law()
-    before = population_parameters(prior_draws(model, PRIOR_DRAWS, fit.seed), model)
-    after = population_parameters(fit.posterior, model)
-    support = {n: p.support for n, p in law.parameters.items()} | dict.fromkeys(
-        model.spec.scales, "positive"
-    )
-    out = {}
-    for name in support:
-        if name in before and float(before[name].std()) > 0:
-            sd = [
-                float(to_link(numpy_namespace, support[name], x[name]).std())
-                for x in (before, after)
-            ]
-            out[name] = 1.0 - sd[1] / sd[0]
-    return pd.Series(out)
+    spread = link_spread(fit)
+    return 1.0 - spread["posterior_sd"] / spread["prior_sd"]
 
 
 def _scales(fit: Fit) -> pd.DataFrame:

@@ -141,6 +141,23 @@ class Prior:
         """Quantile function."""
         return self._back(np.asarray(self.frozen.ppf(p)))
 
+    def log_density(self, value: np.ndarray) -> np.ndarray:
+        """Log density at values of the parameter, in the coordinate in which its powers stay in the family.
+
+        That is log θ for LogNormal and Gamma, logit θ for LogitNormal and Beta, θ itself for Normal and HalfNormal.
+        There the density to the power a is, but for a constant, that of sd/√a for the normal families, of
+        Beta(a·alpha, a·beta) and of Gamma(a·alpha, a·beta): the prior made weaker or stronger where it is.
+        """
+        match self.family:
+            case "LogNormal" | "Gamma":
+                return np.asarray(self.frozen.logpdf(value) + np.log(value))
+            case "Beta":
+                return np.asarray(self.frozen.logpdf(value) + np.log(value) + np.log1p(-value))
+            case "LogitNormal":
+                return np.asarray(self.frozen.logpdf(to_link(numpy_namespace, "unit", value)))
+            case _:
+                return np.asarray(self.frozen.logpdf(value))
+
     def link_moments(self, support: Support) -> tuple[float, float]:
         """Mean and sd on the link scale of a parameter, by its quantile function (exact to 1e-3 of the sd)."""
         grid = (np.arange(20_000) + 0.5) / 20_000

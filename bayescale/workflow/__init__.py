@@ -2,5 +2,6 @@
 
 from bayescale.workflow.backtesting import backtest
 from bayescale.workflow.fitting import fit
+from bayescale.workflow.sbc import sbc
 
-__all__ = ["backtest", "fit"]
+__all__ = ["backtest", "fit", "sbc"]

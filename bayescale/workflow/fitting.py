@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from bayescale.errors import ConvergenceError, ModelError
@@ -109,7 +110,7 @@ def _sample(
 ) -> tuple[xr.DataTree, Convergence]:
     report("loading the sampler", 0.0)
     # Here and not at the top: PyMC takes seconds to import, and a wrong table or prior should fail at once.
-    from bayescale.build import build, canonical_rows
+    from bayescale.build import build
     from bayescale.sample import compile_model, draw
 
     report("compiling", 0.0)
@@ -131,21 +132,31 @@ def _sample(
         verdict = assess(diagnosed, tree["sample_stats"].to_dataset())
         if verdict.passed:
             break
+    tree["diagnostics"] = xr.DataTree(diagnosed)
+    for name, recorded in recorded_rows(resolved, table).items():
+        tree[name] = xr.DataTree(recorded)
+    return tree, verdict
+
+
+def recorded_rows(resolved: ResolvedModel, table: Runs) -> dict[str, xr.Dataset]:
+    """What a fit keeps of its rows: groups ``constant_data`` (with the sweep of each row) and ``observed_data``."""
+    from bayescale.build import canonical_rows, observations
+
     rows = canonical_rows(table)
     constant = {
-        c: (
-            "run",
-            rows[c].astype(str).to_numpy(object)
-            if rows[c].dtype.kind not in "fi"
-            else rows[c].to_numpy(float),
-        )
+        c: rows[c].astype(str).to_numpy(object)
+        if rows[c].dtype.kind not in "fi"
+        else rows[c].to_numpy(float)
         for c in rows
         if c != "loss"
     }
-    tree["diagnostics"] = xr.DataTree(diagnosed)
-    tree["constant_data"] = xr.DataTree(xr.Dataset(constant))
-    tree["observed_data"] = xr.DataTree(xr.Dataset({"loss": ("run", rows["loss"].to_numpy(float))}))
-    return tree, verdict
+    if resolved.sweeps:
+        labels = np.array(resolved.sweeps, dtype=object)
+        constant["sweep_of"] = labels[observations(resolved, table).index["sweep"]]
+    return {
+        "constant_data": xr.Dataset({c: ("run", values) for c, values in constant.items()}),
+        "observed_data": xr.Dataset({"loss": ("run", rows["loss"].to_numpy(float))}),
+    }
 
 
 def _as_fraction(report: Report, stage: str) -> Callable[[int, int, int], None]:
