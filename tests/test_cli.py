@@ -34,6 +34,7 @@ COMMANDS = [
     ("data", "show"),
     ("fit",),
     ("check",),
+    ("sbc",),
     ("predict",),
     ("plan",),
     ("cost",),
@@ -212,6 +213,23 @@ def test_check_prints_verdict_and_summary(call: Call, saved: Path) -> None:
     groups = {r["group"] for r in data["summary"]["parameters"]}
     assert groups == {"population", *load_fit(saved).model.groups["architecture"]}
     assert EXACT_LAW in data["summary"]["notes"]
+
+
+def test_check_says_what_data_and_prior_did(call: Call, lone: Path, tmp_path: Path) -> None:
+    figure = tmp_path / "check.pdf"
+    data = as_json(call("check", lone, "--at", "compute=1e24", "--plot", figure, "--json"))
+    assert set(data["contraction"]) >= {"R0", "alpha", "L_inf", "sigma"}
+    # The posterior of this fit is its prior: nothing contracts, but for Monte-Carlo error of 400 and 4,000 draws, of
+    # which a variance ratio has a standard deviation of √(2/400 + 2/4000) = .074 for normal draws.
+    assert abs(data["contraction"]["alpha"]) < 4 * 0.074
+    assert len(data["predictive"]["rows"]) == data["rows"] == 9
+    assert data["sensitivity"]["target"] == {"compute": 1e24}
+    named = {r["component"] for r in data["sensitivity"]["components"]}
+    assert named == {"R0", "alpha", "L_inf", "sigma", "nu", "likelihood"}
+    assert all(Path(p).stat().st_size > 0 for p in data["figure"])
+    said = call("check", lone)
+    assert "prior to posterior" in said
+    assert "priors that the forecast hangs on" in said
 
 
 def test_predict_is_the_packages_own(call: Call, saved: Path) -> None:

@@ -95,7 +95,9 @@ def by_group(fit: Fit) -> Iterator[Rows]:
         log_se = np.nan_to_num(rows["loss_se"].to_numpy().astype(float)) / np.exp(log_loss)
     for where, index in group_positions(fit):
         curve = group_curve(fit, where)
-        logs = {a: np.log(rows[a].to_numpy().astype(float)[index])[None] for a in law.inputs}
+        logs: dict[str, np.ndarray] = {
+            a: np.log(rows[a].to_numpy().astype(float)[index])[None] for a in law.inputs
+        }
         centre = np.log(curve.loss(curve.log_reducible(logs)))
         if offsets is not None:
             centre = centre + offsets[:, index]

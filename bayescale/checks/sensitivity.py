@@ -12,13 +12,13 @@ import pandas as pd
 from bayescale.checks.components import prior_components
 from bayescale.checks.rows import log_likelihood
 from bayescale.checks.target import decade_beyond
+from bayescale.checks.weights import KHAT_MAX, smoothed
 from bayescale.errors import ForecastError
 from bayescale.posterior import Fit, Group
 from bayescale.predict import predict
 
 POWERS = (0.8, 1.25)
 LIKELIHOOD = "likelihood"
-KHAT_MAX = 0.7
 # Posterior standard deviations. The 90 % interval is 3.3 of them wide, so that both bounds mean about a tenth.
 MEDIAN_MOVES, WIDTH_MOVES = 0.1, 0.3
 _LOW, _MIDDLE, _HIGH = 0.05, 0.5, 0.95
@@ -58,12 +58,11 @@ class Sensitivity:
         frame["sensitive"] = (frame["median_shift"].abs() > MEDIAN_MOVES) | (
             frame["width_change"].abs() > WIDTH_MOVES
         )
-        order = np.maximum(
-            frame["median_shift"].abs() / MEDIAN_MOVES, frame["width_change"].abs() / WIDTH_MOVES
+        size = np.maximum(
+            frame["median_shift"].abs().to_numpy() / MEDIAN_MOVES,
+            frame["width_change"].abs().to_numpy() / WIDTH_MOVES,
         )
-        return frame.loc[order.sort_values(ascending=False, kind="stable").index].reset_index(
-            drop=True
-        )
+        return frame.iloc[np.argsort(-size, kind="stable")].reset_index(drop=True)
 
     @property
     def sensitive(self) -> list[str]:
@@ -143,7 +142,7 @@ def sensitivity(
     value = np.log(draws.reshape(count))
     components = {**prior_components(fit), LIKELIHOOD: log_likelihood(fit)}
     table = power_scale(value, components, powers)
-    low, median, high = _quantiles(value, np.ones(count))
+    low, median, high = _quantiles(value, np.full(count, 1.0 / count))
     notes = [*forecast.notes, *_unreliable(table)]
     if not fit.model.pooled:
         notes.append("fitted without pooling: a component is the sum over all curves")
@@ -169,17 +168,13 @@ def power_scale(
     DataFrame
         ``component, power, median_shift, width_change`` (over the sd of ``value``) and ``khat``.
     """
-    from arviz_stats.base import array_stats  # half a second and more: only who asks pays for it
-
-    low, median, high = _quantiles(value, np.ones(len(value)))
+    low, median, high = _quantiles(value, np.full(len(value), 1.0 / len(value)))
     sd = float(value.std())
     rows = []
     for name, log_density in components.items():
         for power in powers:
-            log_ratio = (power - 1.0) * log_density
-            # ArviZ smooths the weights that leave a row out: those of minus what it is given.
-            log_weight, khat = array_stats.psislw(-(log_ratio - log_ratio.max()))
-            q = _quantiles(value, np.exp(log_weight))
+            weight, khat = smoothed((power - 1.0) * log_density)
+            q = _quantiles(value, weight)
             rows.append(
                 {
                     "component": name,

@@ -43,9 +43,10 @@ def check(
 ) -> None:
     """Say whether a fit converged, what the data told it, and what its forecast hangs on.
 
-    Exits with 3 if the fit did not converge. The summary is followed by the contraction of each parameter from prior to posterior, by the fitted rows
-    against the predictive bands of prior and posterior, and by what power-scaling each prior, and the likelihood, by
-    .8 and 1.25 does to the forecast: changes of its median and of its 90 % width, in posterior standard deviations.
+    Exits with 3 if the fit did not converge. The summary is followed by the contraction of each parameter from prior to
+    posterior, by the fitted rows against the predictive bands of prior and posterior, and by what power-scaling each
+    prior, and the likelihood, by .8 and 1.25 does to the forecast: changes of its median and of its 90 % width, in
+    posterior standard deviations.
 
     Parameters
     ----------

@@ -2,6 +2,6 @@
 
 from bayescale.workflow.backtesting import backtest
 from bayescale.workflow.fitting import fit
-from bayescale.workflow.sbc import sbc
+from bayescale.workflow.simulating import sbc
 
 __all__ = ["backtest", "fit", "sbc"]

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 MODELS = ("data", "parameter", "compute", "saturating", "chinchilla", "kaplan", "parameter-data")
 ONE_AXIS = {"params": (1e7, 1e10), "tokens": (1e9, 1e12), "compute": (1e18, 1e22)}
 RUNS = 12
+ENOUGH = 200
 
 
 def design(model: str) -> bs.Runs:
@@ -68,7 +69,8 @@ def report() -> None:
         verdicts = found.verdicts()
         failed = verdicts[~verdicts["passed"]]
         said = "; ".join(f"{r.quantity} ({r.p:.2g}): {r.why}" for r in failed.itertuples())
-        verdict = "passes" if found.passed else "fails"
+        enough = len(found.records) >= ENOUGH
+        verdict = ("passes" if found.passed else "fails") if enough else "too few to say"
         lines.append(f"| {model} | {len(found.records)} | {verdict} | {said} |")
         bs.plot.save(bs.plot.ranks(found), HERE / model / "ranks")
     readme = HERE / "README.md"

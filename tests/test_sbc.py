@@ -1,0 +1,203 @@
+"""Simulation-based calibration: verdicts on known ranks, a right model that passes, sabotaged ones that must not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescale as bs
+from bayescale import plots
+from bayescale.checks import quantities, with_draws
+from bayescale.errors import DataError, ModelError
+from bayescale.spec import resolve
+from bayescale.workflow.simulating import Bench, bench, rank
+from bayescale.zoo import load_model, load_populations
+
+SIMULATIONS, SABOTAGED = 60, 15
+SHORT = ({"draws": 250, "tune": 300, "chains": 2, "target_accept": 0.95},)
+NOISY = {"sigma": "LogNormal(median=0.1, sigma=0.3)"}
+SAMPLED = ("R0", "delta", "L_inf", "sigma")
+
+
+def made(ranks: Mapping[str, np.ndarray]) -> bs.SBC:
+    """Simulations with known ranks."""
+    columns = {k: v.tolist() for k, v in ranks.items()}
+    records = [
+        {
+            "seed": i,
+            "attempt": 1,
+            "rhat": 1.0,
+            "divergences": 0,
+            "good": True,
+            "ranks": {k: v[i] for k, v in columns.items()},
+        }
+        for i in range(len(next(iter(columns.values()))))
+    ]
+    return bs.SBC(records, {"model": "made"})
+
+
+def test_verdicts_name_what_fails_and_why() -> None:
+    rng = np.random.default_rng(0)
+    result = made(
+        {
+            "right": rng.uniform(size=200),
+            "low": rng.beta(1.0, 2.0, size=200),
+            "narrow": rng.beta(0.5, 0.5, size=200),
+            "wide": rng.beta(3.0, 3.0, size=200),
+        }
+    )
+    verdicts = result.verdicts().set_index("quantity")
+    assert verdicts["passed"].to_dict() == {
+        "right": True,
+        "low": False,
+        "narrow": False,
+        "wide": False,
+    }
+    assert verdicts["why"].to_dict() == {
+        "right": "",
+        "low": "truths lie below what is said of them",
+        "narrow": "the posterior's spread is said to be too small",
+        "wide": "the posterior's spread is said to be too large",
+    }
+    assert not result.passed
+    assert verdicts.loc["narrow", "cover90"] < 0.8 < 0.85 < verdicts.loc["right", "cover90"]
+
+
+def test_many_right_quantities_pass_together() -> None:
+    """Holm keeps the probability that any of forty right quantities fails at 5 %, whatever their dependence."""
+    rng = np.random.default_rng(8)
+    result = made({str(i): rng.uniform(size=100) for i in range(40)})
+    verdicts = result.verdicts()
+    assert (verdicts["p"] < 0.05).any(), "without the adjustment some of forty would fail"
+    assert result.passed
+
+
+def test_a_file_of_simulations_is_read_back(tmp_path: Path) -> None:
+    result = made({"alpha": np.linspace(0.0, 1.0, 20)})
+    again = bs.load_sbc(result.save(tmp_path / "sbc.json"))
+    assert (again.records, again.problem) == (result.records, result.problem)
+    (tmp_path / "sbc.json").write_text("{")
+    with pytest.raises(DataError, match="not a JSON file"):
+        bs.load_sbc(tmp_path / "sbc.json")
+
+
+def test_the_figure_of_ranks_shows_the_ranks() -> None:
+    rng = np.random.default_rng(1)
+    result = made({"right": rng.uniform(size=80), "low": rng.beta(1.0, 3.0, size=80)})
+    numbers = plots.ranks_numbers(result)
+    assert numbers["passed"].to_series().to_dict() == {"right": True, "low": False}
+    low = numbers.sel(quantity="low")
+    share = [(result.ranks["low"] <= z).mean() - z for z in low["at"].to_numpy()]
+    np.testing.assert_allclose(low["ecdf"].to_numpy()[1:-1], share[1:-1])
+    titles = [a.get_title() for a in plots.ranks(result).axes if a.get_visible()]
+    assert titles == ["right", "low (fails)"]
+
+
+# ------------------------------------------------------------------ one compiled model
+
+
+def design() -> bs.Runs:
+    frame = pd.DataFrame({"tokens": np.geomspace(1e8, 1e11, 8), "loss": np.geomspace(4.0, 2.5, 8)})
+    return bs.load_runs(frame, task_info={"loss": {"metric": "nats/token", "corpus": "web"}})
+
+
+@pytest.fixture(scope="module")
+def tested() -> Bench:
+    """The data law without drift on eight runs that say little of it: the one compilation here.
+
+    With little noise the posterior would hardly know of its prior, nor of a Jacobian.
+    """
+    table = design()
+    model = resolve(load_model("data"), table, load_populations(), NOISY, drift=False, sweep=False)
+    return bench(model, table)
+
+
+Simulated = tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def simulated(tested: Bench) -> list[Simulated]:
+    """Of every simulation the true quantities, those of the posterior, and the posterior's draws."""
+    out = []
+    for seed in range(SIMULATIONS):
+        truth = tested.truth(seed)
+        log_loss = tested.simulate(truth, seed)
+        fitted, _ = tested.refit(log_loss, seed, SHORT, cores=1)
+        true, found = (quantities(tested.with_losses(f, log_loss)) for f in (truth, fitted))
+        out.append((true, found, {n: fitted.posterior[n].to_numpy().ravel() for n in SAMPLED}))
+    return out
+
+
+def test_a_right_model_passes(simulated: list[Simulated]) -> None:
+    ranks = pd.DataFrame([rank(true, found) for true, found, _ in simulated])
+    assert {*SAMPLED, "nu", "loss a decade out", "log likelihood"} <= set(ranks)
+    result = made({str(k): v.to_numpy() for k, v in ranks.items()})
+    assert result.passed, str(result)
+
+
+def test_a_missing_jacobian_fails(simulated: list[Simulated]) -> None:
+    """Sampled on log scales without the log-Jacobian, the posterior is the right one over the product of parameters.
+
+    It is had exactly by weighting the right draws: what is tested is the check, on the same simulations.
+    """
+    rows = []
+    for true, found, draws in simulated:
+        log_weight = -np.sum([np.log(draws[n]) for n in SAMPLED], axis=0)
+        weight = np.exp(log_weight - log_weight.max())
+        weight /= weight.sum()
+        rows.append({n: float(np.sum(weight * (found[n] < v[0]))) for n, v in true.items()})
+    ranks = pd.DataFrame(rows).clip(0.0, 1.0)
+    result = made({str(k): v.to_numpy() for k, v in ranks.items()})
+    assert not result.passed, str(result)
+    # Too little weight on large values: truths lie above.
+    why = result.verdicts().set_index("quantity")["why"]
+    assert "truths lie above what is said of them" in set(why), str(result)
+
+
+def test_a_simulator_of_another_law_fails(tested: Bench) -> None:
+    """Data made with √δ in place of δ, refitted on the same program: few simulations tell."""
+    rows = []
+    for seed in range(SABOTAGED):
+        truth = tested.truth(seed)
+        other = with_draws(truth, truth.posterior.assign(delta=np.sqrt(truth.posterior["delta"])))
+        log_loss = tested.simulate(other, seed)
+        fitted, _ = tested.refit(log_loss, seed, SHORT, cores=1)
+        true, found = (quantities(tested.with_losses(f, log_loss)) for f in (truth, fitted))
+        rows.append(rank(true, found))
+    ranks = pd.DataFrame(rows)
+    result = made({str(k): v.to_numpy() for k, v in ranks.items()})
+    verdicts = result.verdicts().set_index("quantity")
+    assert not verdicts.loc["delta", "passed"], str(result)
+    assert verdicts.loc["delta", "why"] == "truths lie below what is said of them"
+
+
+def test_a_stopped_study_goes_on(
+    tested: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bayescale.workflow.simulating.bench", lambda model, design: tested)
+    settings: dict[str, Any] = {"draws": 100, "tune": 150, "drift": False, "sweep": False}
+    settings |= {"prior": NOISY, "folder": tmp_path / "kept", "progress": False, "cores": 1}
+    bs.sbc("data", design(), 2, **settings)
+    kept = bs.load_sbc(tmp_path / "kept" / "sbc.json").records
+    seeds: list[int] = []
+    record = Bench.record
+    monkeypatch.setattr(
+        Bench,
+        "record",
+        lambda self, seed, *a, **k: seeds.append(seed) or record(self, seed, *a, **k),
+    )
+    result = bs.sbc("data", design(), 3, **settings)
+    assert seeds == [2]
+    assert result.records[:2] == kept
+    assert len({r["ranks"]["delta"] for r in result.records}) == 3
+    with pytest.raises(DataError, match=r"another problem .*model_hash"):
+        bs.sbc(
+            "data", design(), 3, **{**settings, "prior": {"delta": "LogNormal(mu=-1, sigma=0.2)"}}
+        )
+    with pytest.raises(ModelError, match="2 or more"):
+        bs.sbc("data", design(), 1, **settings)
