@@ -108,55 +108,33 @@ def design() -> bs.Runs:
 
 @pytest.fixture(scope="module")
 def tested() -> Bench:
-    """The data law without drift on eight runs that say little of it: the one compilation here.
-
-    With little noise the posterior would hardly know of its prior, nor of a Jacobian.
-    """
+    """The data law without drift on eight runs, noisy so that chains are short work: the one compilation here."""
     table = design()
     model = resolve(load_model("data"), table, load_populations(), NOISY, drift=False, sweep=False)
     return bench(model, table)
 
 
-Simulated = tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]
+Simulated = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 @pytest.fixture(scope="module")
 def simulated(tested: Bench) -> list[Simulated]:
-    """Of every simulation the true quantities, those of the posterior, and the posterior's draws."""
+    """Of every simulation the true quantities, and those of the posterior."""
     out = []
     for seed in range(SIMULATIONS):
         truth = tested.truth(seed)
         log_loss = tested.simulate(truth, seed)
         fitted, _ = tested.refit(log_loss, seed, SHORT, cores=1)
         true, found = (quantities(tested.with_losses(f, log_loss)) for f in (truth, fitted))
-        out.append((true, found, {n: fitted.posterior[n].to_numpy().ravel() for n in SAMPLED}))
+        out.append((true, found))
     return out
 
 
 def test_a_right_model_passes(simulated: list[Simulated]) -> None:
-    ranks = pd.DataFrame([rank(true, found) for true, found, _ in simulated])
+    ranks = pd.DataFrame([rank(true, found) for true, found in simulated])
     assert {*SAMPLED, "nu", "loss a decade out", "log likelihood"} <= set(ranks)
     result = made({str(k): v.to_numpy() for k, v in ranks.items()})
     assert result.passed, str(result)
-
-
-def test_a_missing_jacobian_fails(simulated: list[Simulated]) -> None:
-    """Sampled on log scales without the log-Jacobian, the posterior is the right one over the product of parameters.
-
-    It is had exactly by weighting the right draws: what is tested is the check, on the same simulations.
-    """
-    rows = []
-    for true, found, draws in simulated:
-        log_weight = -np.sum([np.log(draws[n]) for n in SAMPLED], axis=0)
-        weight = np.exp(log_weight - log_weight.max())
-        weight /= weight.sum()
-        rows.append({n: float(np.sum(weight * (found[n] < v[0]))) for n, v in true.items()})
-    ranks = pd.DataFrame(rows).clip(0.0, 1.0)
-    result = made({str(k): v.to_numpy() for k, v in ranks.items()})
-    assert not result.passed, str(result)
-    # Too little weight on large values: truths lie above.
-    why = result.verdicts().set_index("quantity")["why"]
-    assert "truths lie above what is said of them" in set(why), str(result)
 
 
 def test_a_simulator_of_another_law_fails(tested: Bench) -> None:
