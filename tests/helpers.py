@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.posterior import Convergence, Fit
-from bayescale.runs import Runs, Task, load_runs
+from bayescale.runs import Runs, Task, load_runs, sweeps
 from bayescale.spec import ModelSpec, prior_draws, resolve
 from bayescale.zoo import load_model, load_populations
 
@@ -121,9 +121,10 @@ def make_fit(
         },
         coords={"scalar": names},
     )
-    rows = table.table.sort_values(
-        [c for c in _ORDER if c in table.table], kind="stable", ignore_index=True
-    )
+    rows = table.table
+    if resolved.sweeps:
+        rows = rows.assign(in_sweep=sweeps(table))
+    rows = rows.sort_values([c for c in _ORDER if c in rows], kind="stable", ignore_index=True)
     text = {c: rows[c].astype(str).to_numpy(object) for c in rows if rows[c].dtype.kind not in "fi"}
     numbers = {c: rows[c].to_numpy(float) for c in rows if c not in text and c != "loss"}
     tree = xr.DataTree.from_dict(

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from bayescale.errors import ConvergenceError, ModelError
@@ -109,7 +110,7 @@ def _sample(
 ) -> tuple[xr.DataTree, Convergence]:
     report("loading the sampler", 0.0)
     # Here and not at the top: PyMC takes seconds to import, and a wrong table or prior should fail at once.
-    from bayescale.build import build, canonical_rows
+    from bayescale.build import build, canonical_rows, observations
     from bayescale.sample import compile_model, draw
 
     report("compiling", 0.0)
@@ -132,6 +133,9 @@ def _sample(
         if verdict.passed:
             break
     rows = canonical_rows(table)
+    if resolved.sweeps:
+        # Where sweeps were detected no column says who is in which.
+        rows["in_sweep"] = np.array(resolved.sweeps)[observations(resolved, table).index["sweep"]]
     constant = {
         c: (
             "run",
