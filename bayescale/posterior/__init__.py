@@ -1,4 +1,4 @@
-"""The posterior branch's root: `Fit`, its file, its convergence gate and its groups; never imports PyMC."""
+"""The posterior branch's root: `Fit`, `Stacked`, their files, convergence gate and groups; never imports PyMC."""
 
 from bayescale.posterior.convergence import Convergence, assess, diagnostics
 from bayescale.posterior.curve import Curve, group_curve
@@ -11,6 +11,9 @@ from bayescale.posterior.groups import (
     keyed_generator,
     population_parameters,
 )
+from bayescale.posterior.mixture import Mixture, curve_of
+from bayescale.posterior.stack_file import load_stack, save_stack
+from bayescale.posterior.stacked import Posterior, Stacked, require_posterior
 from bayescale.posterior.store import load_fit, save
 from bayescale.posterior.summary import Summary, summarise
 
@@ -19,17 +22,24 @@ __all__ = [
     "Curve",
     "Fit",
     "Group",
+    "Mixture",
     "New",
+    "Posterior",
     "Side",
+    "Stacked",
     "Summary",
     "assess",
+    "curve_of",
     "diagnostics",
     "group_curve",
     "group_parameters",
     "keyed_generator",
     "load_fit",
+    "load_stack",
     "population_parameters",
     "require_fit",
+    "require_posterior",
     "save",
+    "save_stack",
     "summarise",
 ]
