@@ -27,8 +27,18 @@ if TYPE_CHECKING:
         lifetime_optimum,
         plan,
     )
-    from bayescale.posterior import Fit, load_fit
-    from bayescale.predict import Backtest, Forecast, New, grid, load_backtest, predict
+    from bayescale.posterior import Fit, Stacked, load_fit, load_stack
+    from bayescale.predict import (
+        Backtest,
+        Comparison,
+        Forecast,
+        New,
+        compare,
+        grid,
+        load_backtest,
+        predict,
+        stack,
+    )
     from bayescale.runs import Runs, Task, load_runs
     from bayescale.spec import ModelSpec
     from bayescale.workflow import backtest, fit
@@ -40,6 +50,7 @@ __all__ = [
     "Backtest",
     "Budget",
     "CVaR",
+    "Comparison",
     "Costing",
     "Expectation",
     "Fit",
@@ -51,9 +62,11 @@ __all__ = [
     "Plan",
     "Quantile",
     "Runs",
+    "Stacked",
     "Task",
     "__version__",
     "backtest",
+    "compare",
     "cost",
     "errors",
     "fit",
@@ -62,16 +75,19 @@ __all__ = [
     "load_backtest",
     "load_fit",
     "load_runs",
+    "load_stack",
     "models",
     "plan",
     "plot",
     "predict",
+    "stack",
 ]
 
 # Public name -> (module that holds it, its name there; "" means the module itself).
 _HOME: dict[str, tuple[str, str]] = {
     "Backtest": ("bayescale.predict", "Backtest"),
     "Budget": ("bayescale.decide", "Budget"),
+    "Comparison": ("bayescale.predict", "Comparison"),
     "CVaR": ("bayescale.decide", "CVaR"),
     "Costing": ("bayescale.decide", "Costing"),
     "Expectation": ("bayescale.decide", "Expectation"),
@@ -84,8 +100,10 @@ _HOME: dict[str, tuple[str, str]] = {
     "Plan": ("bayescale.decide", "Plan"),
     "Quantile": ("bayescale.decide", "Quantile"),
     "Runs": ("bayescale.runs", "Runs"),
+    "Stacked": ("bayescale.posterior", "Stacked"),
     "Task": ("bayescale.runs", "Task"),
     "backtest": ("bayescale.workflow", "backtest"),
+    "compare": ("bayescale.predict", "compare"),
     "cost": ("bayescale.decide", "cost"),
     "errors": ("bayescale.errors", ""),
     "fit": ("bayescale.workflow", "fit"),
@@ -94,10 +112,12 @@ _HOME: dict[str, tuple[str, str]] = {
     "load_backtest": ("bayescale.predict", "load_backtest"),
     "load_fit": ("bayescale.posterior", "load_fit"),
     "load_runs": ("bayescale.runs", "load_runs"),
+    "load_stack": ("bayescale.posterior", "load_stack"),
     "models": ("bayescale.zoo", "model_names"),
     "plan": ("bayescale.decide", "plan"),
     "plot": ("bayescale.plots", ""),
     "predict": ("bayescale.predict", "predict"),
+    "stack": ("bayescale.predict", "stack"),
 }
 
 

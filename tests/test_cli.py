@@ -34,6 +34,7 @@ COMMANDS = [
     ("data", "show"),
     ("fit",),
     ("check",),
+    ("compare",),
     ("predict",),
     ("plan",),
     ("cost",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, Parameter
 
 from bayescale.cli.backtesting import backtest
+from bayescale.cli.comparing import compare
 from bayescale.cli.costing import cost, list_hardware
 from bayescale.cli.demo import demo
 from bayescale.cli.fitting import check, fit
@@ -51,6 +52,7 @@ app.command(data)
 app.command(fit, name="fit")
 app.command(check, name="check")
 app.command(backtest, name="backtest")
+app.command(compare, name="compare")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(cost, name="cost")

@@ -6,6 +6,7 @@ from bayescale.plots.forest import posterior
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
 from bayescale.plots.valleys import frontier
+from bayescale.plots.weights import stacking, stacking_numbers
 
 __all__ = [
     "calibration",
@@ -17,4 +18,6 @@ __all__ = [
     "posterior",
     "posterior_numbers",
     "save",
+    "stacking",
+    "stacking_numbers",
 ]
