@@ -28,8 +28,18 @@ if TYPE_CHECKING:
         lifetime_optimum,
         plan,
     )
-    from bayescale.posterior import Fit, load_fit
-    from bayescale.predict import Backtest, Forecast, New, grid, load_backtest, predict
+    from bayescale.posterior import Fit, Stacked, load_fit, load_stack
+    from bayescale.predict import (
+        Backtest,
+        Comparison,
+        Forecast,
+        New,
+        compare,
+        grid,
+        load_backtest,
+        predict,
+        stack,
+    )
     from bayescale.runs import Runs, Task, load_runs
     from bayescale.spec import ModelSpec
     from bayescale.workflow import backtest, fit, sbc
@@ -42,6 +52,7 @@ __all__ = [
     "Backtest",
     "Budget",
     "CVaR",
+    "Comparison",
     "Costing",
     "Expectation",
     "Fit",
@@ -54,9 +65,11 @@ __all__ = [
     "Quantile",
     "Runs",
     "Sensitivity",
+    "Stacked",
     "Task",
     "__version__",
     "backtest",
+    "compare",
     "cost",
     "errors",
     "fit",
@@ -66,12 +79,14 @@ __all__ = [
     "load_fit",
     "load_runs",
     "load_sbc",
+    "load_stack",
     "models",
     "plan",
     "plot",
     "predict",
     "sbc",
     "sensitivity",
+    "stack",
 ]
 
 # Public name -> (module that holds it, its name there; "" means the module itself).
@@ -79,6 +94,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "SBC": ("bayescale.checks", "SBC"),
     "Backtest": ("bayescale.predict", "Backtest"),
     "Budget": ("bayescale.decide", "Budget"),
+    "Comparison": ("bayescale.predict", "Comparison"),
     "CVaR": ("bayescale.decide", "CVaR"),
     "Costing": ("bayescale.decide", "Costing"),
     "Expectation": ("bayescale.decide", "Expectation"),
@@ -92,8 +108,10 @@ _HOME: dict[str, tuple[str, str]] = {
     "Quantile": ("bayescale.decide", "Quantile"),
     "Runs": ("bayescale.runs", "Runs"),
     "Sensitivity": ("bayescale.checks", "Sensitivity"),
+    "Stacked": ("bayescale.posterior", "Stacked"),
     "Task": ("bayescale.runs", "Task"),
     "backtest": ("bayescale.workflow", "backtest"),
+    "compare": ("bayescale.predict", "compare"),
     "cost": ("bayescale.decide", "cost"),
     "errors": ("bayescale.errors", ""),
     "fit": ("bayescale.workflow", "fit"),
@@ -103,12 +121,14 @@ _HOME: dict[str, tuple[str, str]] = {
     "load_fit": ("bayescale.posterior", "load_fit"),
     "load_runs": ("bayescale.runs", "load_runs"),
     "load_sbc": ("bayescale.checks", "load_sbc"),
+    "load_stack": ("bayescale.posterior", "load_stack"),
     "models": ("bayescale.zoo", "model_names"),
     "plan": ("bayescale.decide", "plan"),
     "plot": ("bayescale.plots", ""),
     "predict": ("bayescale.predict", "predict"),
     "sbc": ("bayescale.workflow", "sbc"),
     "sensitivity": ("bayescale.checks", "sensitivity"),
+    "stack": ("bayescale.predict", "stack"),
 }
 
 

@@ -121,17 +121,15 @@ def make_fit(
         },
         coords={"scalar": names},
     )
-    rows = table.table.sort_values(
-        [c for c in _ORDER if c in table.table], kind="stable", ignore_index=True
-    )
+    rows = table.table
+    rows = rows.sort_values([c for c in _ORDER if c in rows], kind="stable", ignore_index=True)
     text = {c: rows[c].astype(str).to_numpy(object) for c in rows if rows[c].dtype.kind not in "fi"}
     numbers = {c: rows[c].to_numpy(float) for c in rows if c not in text and c != "loss"}
     if resolved.sweeps:
         own = sweeps(table)
         assert own is not None
-        order = table.table.sort_values(
-            [c for c in _ORDER if c in table.table], kind="stable"
-        ).index
+        columns = [c for c in _ORDER if c in table.table]
+        order = table.table.sort_values(columns, kind="stable").index
         text["sweep_of"] = own.loc[order].to_numpy(object)
     tree = xr.DataTree.from_dict(
         {

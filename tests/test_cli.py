@@ -35,6 +35,7 @@ COMMANDS = [
     ("fit",),
     ("check",),
     ("sbc",),
+    ("compare",),
     ("predict",),
     ("plan",),
     ("cost",),

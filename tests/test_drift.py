@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bayescale as bs
-from bayescale.build import build, canonical_rows
+from bayescale.build import build, canonical_rows, observations
 from bayescale.laws import STEP, Walk, intervals, overlap, walk_matrix
 from bayescale.posterior import Fit, Group, Side, group_curve
-from bayescale.predict import DRIFTING
+from bayescale.predict import DRIFTING, pointwise
 from bayescale.runs import Runs
 from bayescale.spec import coords, resolve
 from bayescale.zoo import load_model, load_populations
@@ -224,21 +224,30 @@ def test_what_is_sampled_is_what_is_forecast(
     (y,) = built.observed_RVs
     mu = built.replace_rvs_by_values([y.owner.op.dist_params(y.owner)[1]])[0]
     kept = [v for v in built.unobserved_value_vars if "__" not in v.name]
+    (density,) = built.logp([y], sum=False)
     function = built.compile_fn(
-        [mu, *kept], inputs=built.value_vars, on_unused_input="ignore", mode="FAST_COMPILE"
+        [mu, density, *kept], inputs=built.value_vars, on_unused_input="ignore", mode="FAST_COMPILE"
     )
     values = function(point)
     dims = {k: d or () for k, d in built.named_vars_to_dims.items()}
     posterior = xr.Dataset(
         {
             v.name: (("chain", "draw", *dims.get(v.name, ())), np.asarray(x)[None, None])
-            for v, x in zip(kept, values[1:], strict=True)
+            for v, x in zip(kept, values[2:], strict=True)
             if not v.name.startswith(("z_", "log_", "logit_"))
         },
         coords=coords(model),
     )
     rows = canonical_rows(runs)
-    tree = xr.DataTree.from_dict({"/posterior": posterior})
+    own = observations(model, runs).index["sweep"]
+    data = rows.drop(columns="loss").assign(sweep_of=np.array(model.sweeps)[own])
+    tree = xr.DataTree.from_dict(
+        {
+            "/posterior": posterior,
+            "/constant_data": xr.Dataset({c: ("run", data[c].to_numpy()) for c in data}),
+            "/observed_data": xr.Dataset({"loss": ("run", rows["loss"].to_numpy())}),
+        }
+    )
     fit = Fit(tree, model, PASSED, runs.hash, 0, {})
     offsets = dict(zip(model.sweeps, posterior["offset"].to_numpy().ravel(), strict=True))
     for (a, t, s), part in rows.groupby(["architecture", "task", "sweep"]):
@@ -254,3 +263,4 @@ def test_what_is_sampled_is_what_is_forecast(
         np.testing.assert_allclose(
             values[0][part.index], found + offsets[label], rtol=1e-9, atol=1e-9
         )
+    np.testing.assert_allclose(pointwise(fit)[0, 0], values[1], rtol=1e-8, atol=1e-8)

@@ -15,9 +15,9 @@ import bayescale
 # The documented list: a name joins or leaves it on purpose, with a line in CHANGELOG.md.
 PUBLIC = {
     "read": ["Runs", "Task", "load_runs"],
-    "fit": ["Fit", "ModelSpec", "fit", "load_fit", "models"],
-    "check": ["Backtest", "SBC", "Sensitivity", "backtest", "load_backtest", "load_sbc"],
-    "assess": ["sbc", "sensitivity"],
+    "assess": ["SBC", "Sensitivity", "load_sbc", "sbc", "sensitivity"],
+    "fit": ["Fit", "ModelSpec", "Stacked", "fit", "load_fit", "load_stack", "models"],
+    "check": ["Backtest", "Comparison", "backtest", "compare", "load_backtest", "stack"],
     "forecast": ["Forecast", "New", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],

@@ -6,6 +6,7 @@ from cyclopts import App, Parameter
 
 from bayescale.cli.backtesting import backtest
 from bayescale.cli.checking import check, sbc
+from bayescale.cli.comparing import compare
 from bayescale.cli.costing import cost, list_hardware
 from bayescale.cli.demo import demo
 from bayescale.cli.fitting import fit
@@ -53,6 +54,7 @@ app.command(fit, name="fit")
 app.command(check, name="check")
 app.command(sbc, name="sbc")
 app.command(backtest, name="backtest")
+app.command(compare, name="compare")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(cost, name="cost")

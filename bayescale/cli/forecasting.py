@@ -10,7 +10,7 @@ from bayescale.cli.options import (
     Several,
     choose_architectures,
     choose_task,
-    open_fit,
+    open_posterior,
     quantities,
 )
 from bayescale.cli.output import emit_json, notes, number, table, working
@@ -43,7 +43,7 @@ def predict(
     Parameters
     ----------
     fit
-        A fit written by bayescale fit.
+        A fit written by bayescale fit, or a stack written by bayescale compare.
     at
         Table of points (CSV, …) with columns params, tokens or compute; any other is left out.
     params
@@ -75,7 +75,7 @@ def predict(
             "say where to forecast: --params 70B --tokens 1.4T, --compute 1e24, or --at points.csv"
         )
     with working("reading the fit"):
-        fitted = open_fit(fit, allow_unconverged)
+        fitted = open_posterior(fit, allow_unconverged)
         from bayescale.predict import predict as run_predict
 
         groups = choose_architectures(fitted, architecture, new_architecture)

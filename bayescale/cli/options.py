@@ -17,7 +17,7 @@ Flag = Annotated[bool, Parameter(show_default=False)]
 Several = Annotated[tuple[str, ...], Parameter(show_default=False)]
 
 if TYPE_CHECKING:
-    from bayescale.posterior import Fit, Group
+    from bayescale.posterior import Fit, Group, Posterior
     from bayescale.runs import Runs
 
 
@@ -204,11 +204,22 @@ def open_fit(path: Path, allow_unconverged: bool = False) -> Fit:
     return fit
 
 
-def choose_architectures(fit: Fit, known: Iterable[str], new: Iterable[str]) -> list[Group]:
+def open_posterior(path: Path, allow_unconverged: bool = False) -> Posterior:
+    """Load a fit as :func:`open_fit`, or, from a file that ends in .json, a stack of them."""
+    if path.suffix.lower() != ".json":
+        return open_fit(path, allow_unconverged)
+    from bayescale.posterior import load_stack
+
+    stack = load_stack(path)
+    stack.require_converged(allow_unconverged)
+    return stack
+
+
+def choose_architectures(fit: Posterior, known: Iterable[str], new: Iterable[str]) -> list[Group]:
     """Groups that ``--architecture`` and ``--new-architecture`` name; the only one if none is named."""
     from bayescale.posterior import New
 
-    labels, known = fit.model.groups["architecture"], list(known)
+    labels, known = fit.members[0].model.groups["architecture"], list(known)
     for name in known:
         if name not in labels:
             hint = f"the fit; for one not fitted: --new-architecture {name!r}"
@@ -222,9 +233,9 @@ def choose_architectures(fit: Fit, known: Iterable[str], new: Iterable[str]) -> 
     return chosen or [labels[0]]
 
 
-def choose_task(fit: Fit, name: str | None) -> str:
+def choose_task(fit: Posterior, name: str | None) -> str:
     """The task that ``--task`` names; the only one if none is named."""
-    labels = fit.model.groups["task"]
+    labels = fit.members[0].model.groups["task"]
     if name is None and len(labels) > 1:
         raise ForecastError(f"several tasks were fitted; name one: --task {' | '.join(labels)}")
     if name is not None and name not in labels:

@@ -13,7 +13,7 @@ from bayescale.cli.options import (
     check_output,
     choose_architectures,
     choose_task,
-    open_fit,
+    open_posterior,
     quantity,
 )
 from bayescale.cli.output import emit_json, say, working
@@ -48,7 +48,7 @@ def plan(
     Parameters
     ----------
     fit
-        A fit of a joint law, written by bayescale fit.
+        A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     compute
         Budget in FLOP, e.g. 1e24.
     dollars
@@ -136,7 +136,7 @@ def make_plan(
     known, new, task = group
     if known is not None and new is not None:
         raise PlanError("a plan is for one group: --architecture or --new-architecture, not both")
-    fitted = open_fit(fit, allow_unconverged)
+    fitted = open_posterior(fit, allow_unconverged)
     groups = choose_architectures(
         fitted, [] if known is None else [known], [] if new is None else [new]
     )

@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
-from bayescale.posterior import Curve, Fit, Group, Side, group_curve
+from bayescale.posterior import Curve, Group, Mixture, Posterior, Side, curve_of
 
 CANDIDATES = 241
 EDGE_SHARE = 0.01
@@ -25,18 +25,18 @@ VALLEY_SIZES, PATH_STEPS = 41, 33
 class IsoFlop:
     """Draws of a group's curve along one budget C = 6·N·D, given by its log in FLOP."""
 
-    curve: Curve
+    curve: Curve | Mixture
     log_compute: float
 
     @classmethod
-    def of(cls, fit: Fit, where: dict[Side, Group], compute: float) -> IsoFlop:
-        """Take the draws of one group of a fit."""
-        law = fit.model.get_law()
-        if law.core.name != "joint":
-            raise PlanError(
-                f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"
-            )
-        return cls(group_curve(fit, where), float(np.log(compute)))
+    def of(cls, fit: Posterior, where: dict[Side, Group], compute: float) -> IsoFlop:
+        """Take the draws of one group of a fit, or of a stack."""
+        for law in (member.model.get_law() for member in fit.members):
+            if law.core.name != "joint":
+                raise PlanError(
+                    f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"
+                )
+        return cls(curve_of(fit, where), float(np.log(compute)))
 
     @property
     def theta(self) -> dict[str, np.ndarray]:
@@ -69,7 +69,7 @@ class IsoFlop:
         best = self.optimum[1][:, None]
         # Rounding can put an action a hair below the optimum of its own draw.
         extra = np.maximum(log_reducible - best, 0.0)
-        if not self.curve.walks:
+        if self.curve.exact:
             return -np.expm1(-extra / self.theta["alpha"][:, None])
         saved, level = self._below
         less = [np.interp(e, r, saved) for e, r in zip(extra, level - best, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,7 @@ from bayescale.decide.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plan import Plan, Recommendation
 from bayescale.decide.risk import Expectation, Risk, parse_risk
 from bayescale.errors import PlanError
-from bayescale.posterior import Fit, Group, Side, require_fit
+from bayescale.posterior import Fit, Group, Posterior, Side, Stacked, require_posterior
 from bayescale.predict import (
     FLOP_PER_PARAM_TOKEN,
     assumption,
@@ -30,7 +31,7 @@ SEEDED_PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def plan(
-    fit: Fit,
+    fit: Posterior,
     budget: Budget | float,
     risk: Risk | str | Sequence[Risk | str] | None = None,
     target_loss: float | None = None,
@@ -45,8 +46,8 @@ def plan(
 
     Parameters
     ----------
-    fit : Fit
-        Of a joint law.
+    fit : Fit or Stacked
+        Of a joint law, or of several.
     budget : Budget or float
         FLOP, or money on hardware; a bare number is FLOP.
     risk : Risk, str or sequence of them, optional
@@ -67,16 +68,17 @@ def plan(
     ------
     PlanError, ConvergenceError, ForecastError
     """
-    require_fit(fit, "plan")
+    require_posterior(fit, "plan")
     fit.require_converged(allow_unconverged)
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
-    spec = fit.model.spec
-    if spec.status == "experimental" and not allow_experimental:
-        raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
+    for spec in (member.model.spec for member in fit.members):
+        if spec.status == "experimental" and not allow_experimental:
+            raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
     if target_loss is not None and not (np.isfinite(target_loss) and target_loss > 0):
         raise PlanError(f"target_loss = {target_loss:g} (expected a positive loss)")
     risks: list[Risk] = _as_list(risk)
-    where = fit.groups(architecture, task, study)
+    first = fit.members[0]  # all have the same runs and labels
+    where = first.groups(architecture, task, study)
     iso = IsoFlop.of(fit, where, budget.flop)
     offset = campaign_offset(fit, where, iso.theta)
     log_params, outside = iso.candidates()
@@ -95,7 +97,7 @@ def plan(
     if target_loss is not None:
         table["p_hit"] = ("action", _hit(iso, loss, target_loss, offset))
     best_n, best_r = iso.optimum
-    floor = iso.theta[iso.curve.law.floor.name]
+    floor = iso.curve.floor
     frontier_loss = iso.loss(best_r)
     optimum = {
         "params": _quantiles(np.exp(best_n)),
@@ -114,25 +116,31 @@ def plan(
             "dollars": budget.cost,
             "risk": [r.name for r in risks],
             "target_loss": target_loss,
-            "unit": fit.model.loss_unit,
+            "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
         },
         table=table,
-        frontier=iso.frontier(_fitted_compute(fit)),
+        frontier=iso.frontier(_fitted_compute(first)),
         optimum=optimum,
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
         caveats=tuple(_caveats(fit, where, budget, table, recommendations, outside)),
-        provenance={
-            "model": spec.name,
-            "model_hash": fit.model.hash,
-            "data_hash": fit.data_hash,
-            "seed": fit.seed,
-            "versions": fit.versions,
-        },
+        provenance=_provenance(fit),
     )
+
+
+def _provenance(fit: Posterior) -> dict[str, Any]:
+    if isinstance(fit, Stacked):
+        of = {"model": str(fit), "model_hash": fit.hash, "stack": fit.to_dict()}
+    else:
+        of = {"model": fit.model.spec.name, "model_hash": fit.model.hash}
+    return of | {
+        "data_hash": fit.data_hash,
+        "seed": fit.seed,
+        "versions": fit.members[0].versions,
+    }
 
 
 def _fitted_compute(fit: Fit) -> tuple[float, float]:
@@ -209,7 +217,7 @@ def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
 
 
 def _caveats(
-    fit: Fit,
+    fit: Posterior,
     where: Mapping[Side, Group],
     budget: Budget,
     table: xr.Dataset,
@@ -222,8 +230,10 @@ def _caveats(
             "tokens": xr.DataArray([r.tokens for r in recommendations], dims="point"),
         }
     )
+    first = fit.members[0]
     said = [
-        distance_note(fit, points, [where["architecture"]]),
+        *([str(fit)] if isinstance(fit, Stacked) else []),
+        distance_note(first, points, [where["architecture"]]),
         assumption(fit),
         "not calibrated here: no back-test at this distance",
     ]
@@ -236,12 +246,12 @@ def _caveats(
             f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
             "the optimum is not known that well"
         )
-    low, high = _fitted_compute(fit)
+    low, high = _fitted_compute(first)
     if budget.flop > high:
         said.append("the budget lies beyond every fitted run")
     if budget.flop < low:
         said.append("the budget lies below every fitted run")
-    return [*said, *_other_accounting(fit)]
+    return [*said, *_other_accounting(first)]
 
 
 def _other_accounting(fit: Fit) -> list[str]:

@@ -67,6 +67,12 @@ class Walk:
     amplitude: np.ndarray
     normal: Callable[[int], np.ndarray]
 
+    def take(self, draws: np.ndarray) -> Walk:
+        """The walk of some draws, by their indices."""
+        return Walk(
+            self.first, self.value[draws], self.amplitude[draws], lambda k: self.normal(k)[draws]
+        )
+
     def reaching(self, low: float, high: float) -> Walk:
         """The walk on at least [low, high]."""
         first, last = intervals(low, high)

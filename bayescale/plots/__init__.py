@@ -8,6 +8,7 @@ from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_n
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
 from bayescale.plots.valleys import frontier
+from bayescale.plots.weights import stacking, stacking_numbers
 
 __all__ = [
     "calibration",
@@ -23,4 +24,6 @@ __all__ = [
     "ranks",
     "ranks_numbers",
     "save",
+    "stacking",
+    "stacking_numbers",
 ]

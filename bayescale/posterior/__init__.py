@@ -1,4 +1,4 @@
-"""The posterior branch's root: `Fit`, its file, its convergence gate and its groups; never imports PyMC."""
+"""The posterior branch's root: `Fit`, `Stacked`, their files, convergence gate and groups; never imports PyMC."""
 
 from bayescale.posterior.contraction import contraction, link_spread
 from bayescale.posterior.convergence import Convergence, assess, diagnostics
@@ -12,6 +12,9 @@ from bayescale.posterior.groups import (
     keyed_generator,
     population_parameters,
 )
+from bayescale.posterior.mixture import Mixture, curve_of
+from bayescale.posterior.stack_file import load_stack, save_stack
+from bayescale.posterior.stacked import Posterior, Stacked, require_posterior
 from bayescale.posterior.store import load_fit, save
 from bayescale.posterior.summary import Summary, fitted_groups, summarise
 
@@ -20,11 +23,15 @@ __all__ = [
     "Curve",
     "Fit",
     "Group",
+    "Mixture",
     "New",
+    "Posterior",
     "Side",
+    "Stacked",
     "Summary",
     "assess",
     "contraction",
+    "curve_of",
     "diagnostics",
     "fitted_groups",
     "group_curve",
@@ -32,8 +39,11 @@ __all__ = [
     "keyed_generator",
     "link_spread",
     "load_fit",
+    "load_stack",
     "population_parameters",
     "require_fit",
+    "require_posterior",
     "save",
+    "save_stack",
     "summarise",
 ]

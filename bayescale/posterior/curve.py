@@ -47,6 +47,23 @@ class Curve:
     upper: float | None
     walks: dict[str, Walk]
 
+    @property
+    def floor(self) -> np.ndarray:
+        """L∞ of every draw, shape (draw,)."""
+        return self.theta[self.law.floor.name]
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing drifts, so that closed forms hold."""
+        return not self.walks
+
+    def take(self, draws: np.ndarray) -> Curve:
+        """The curve of some draws, by their indices."""
+        theta = {name: values[draws] for name, values in self.theta.items()}
+        return replace(
+            self, theta=theta, walks={axis: w.take(draws) for axis, w in self.walks.items()}
+        )
+
     def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
         centred = {}
@@ -67,7 +84,7 @@ class Curve:
 
     def loss(self, log_reducible: np.ndarray) -> np.ndarray:
         """Expected loss from log R, floor included."""
-        floor = self.theta[self.law.floor.name].reshape(-1, *[1] * (log_reducible.ndim - 1))
+        floor = self.floor.reshape(-1, *[1] * (log_reducible.ndim - 1))
         # Far below the fitted runs a steep draw may exceed any number: infinity says so.
         with np.errstate(over="ignore"):
             return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
@@ -82,7 +99,7 @@ class Curve:
         theta = {k: v.reshape(-1, *[1] * (budgets.ndim - 1)) for k, v in self.theta.items()}
         exact = joint_frontier(theta, self.pivots)
         centre = exact.log_params(budgets)
-        if not self.walks:
+        if self.exact:
             return centre, exact.log_reducible(budgets)
         total = budgets - LOG_FLOP_PER_PARAM_TOKEN
         # Without its path a draw may put the optimum where no model can be.

@@ -73,6 +73,11 @@ class Fit:
         data = self.tree["constant_data"].to_dataset()
         return data.merge(self.tree["observed_data"].to_dataset())
 
+    @property
+    def members(self) -> tuple[Fit, ...]:
+        """The fit itself, as a :class:`bayescale.posterior.Stacked` has several."""
+        return (self,)
+
     def groups(
         self,
         architecture: Group | None = None,

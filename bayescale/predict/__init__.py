@@ -2,6 +2,7 @@
 
 from bayescale.posterior import New
 from bayescale.predict.calibration import Backtest, load_backtest
+from bayescale.predict.comparison import Comparison, compare, stack
 from bayescale.predict.distance import decades_outside, distance, distance_note, in_words
 from bayescale.predict.forecast import (
     DRIFTING,
@@ -13,18 +14,30 @@ from bayescale.predict.forecast import (
     predict,
 )
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
-from bayescale.predict.scores import crps, interval_score, log_score, scored
+from bayescale.predict.pointwise import Loo, loo, pointwise
+from bayescale.predict.scores import (
+    crps,
+    interval_score,
+    joint_log_score,
+    log_density,
+    log_score,
+    scored,
+)
+from bayescale.predict.weights import stacking_weights
 
 __all__ = [
     "DRIFTING",
     "EXACT_LAW",
     "FLOP_PER_PARAM_TOKEN",
     "Backtest",
+    "Comparison",
     "Forecast",
     "Kind",
+    "Loo",
     "New",
     "assumption",
     "campaign_offset",
+    "compare",
     "complete",
     "crps",
     "decades_outside",
@@ -33,9 +46,15 @@ __all__ = [
     "grid",
     "in_words",
     "interval_score",
+    "joint_log_score",
     "load_backtest",
     "locate",
+    "log_density",
     "log_score",
+    "loo",
+    "pointwise",
     "predict",
     "scored",
+    "stack",
+    "stacking_weights",
 ]

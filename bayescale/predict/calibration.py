@@ -16,7 +16,7 @@ from bayescale.errors import BayescaleError, DataError, unknown
 from bayescale.files import written_beside
 from bayescale.predict.scores import LEVELS
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no joint densities of groups
 KEYS = ("model", "fold")
 
 
@@ -36,12 +36,16 @@ class Backtest:
         Data hash, how runs were held out, cuts, seed, settings.
     notes : tuple of str
         What a reader must know.
+    groups : DataFrame
+        One row per model, fold and held-out group: its ``runs``, their joint ``log_density`` (nats, on log loss) and
+        ``effective_draws``, by :func:`bayescale.predict.scores.joint_log_score`. Empty in files of schema 1.
     """
 
     rows: pd.DataFrame
     folds: pd.DataFrame
     problem: dict[str, Any]
     notes: tuple[str, ...] = field(default=())
+    groups: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def summary(self, by: Sequence[str] = KEYS) -> pd.DataFrame:
         """Scores by model and fold, or other columns; standard errors are clustered by ``group``.
@@ -76,6 +80,7 @@ class Backtest:
             "by_distance": self.by_distance().to_dict("records"),
             "folds": self.folds.to_dict("records"),
             "rows": self.rows.to_dict("records"),
+            "groups": self.groups.to_dict("records"),
             "notes": list(self.notes),
         }
 
@@ -98,20 +103,21 @@ _SHOWN = ("runs", "groups", "cover50", "cover90", "se90", "width90", "rmsle", "b
 
 
 def load_backtest(path: str | Path) -> Backtest:
-    """Read a back-test that :meth:`Backtest.save` wrote."""
+    """Read a back-test that :meth:`Backtest.save` wrote, now or in schema 1."""
     try:
         content = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise BayescaleError(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError:
         raise DataError(f"{path} is no back-test: not a JSON file") from None
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA:
-        raise DataError(f"{path} is no back-test of schema {SCHEMA}")
+    if not isinstance(content, dict) or content.get("schema_version") not in (1, SCHEMA):
+        raise DataError(f"{path} is no back-test of schema {SCHEMA} or 1")
     return Backtest(
         pd.DataFrame(content["rows"]),
         pd.DataFrame(content["folds"]),
         content["problem"],
         tuple(content["notes"]),
+        pd.DataFrame(content.get("groups", [])),
     )
 
 

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
-from bayescale.posterior import Fit, Group, New, Side, group_curve, keyed_generator, require_fit
+from bayescale.posterior import (
+    Fit,
+    Group,
+    New,
+    Posterior,
+    Side,
+    Stacked,
+    group_curve,
+    keyed_generator,
+    require_posterior,
+)
 from bayescale.predict.distance import distance, distance_note
+from bayescale.predict.mixing import mixed
 from bayescale.predict.points import Values, complete, locate
 
 Kind = Literal["law", "expected", "campaign", "run"]
 EXACT_LAW = "assumes the law is exact; known to be too narrow"
 LARGEST_SHARE = 0.1  # of the sum over draws, that one draw may carry where a mean is shown
+MEAN_LEFT_OUT = "mean left out: one draw carries more than a tenth of it; read the median"
 DRIFTING = "local exponents drift beyond the fitted runs as they do within them"
 
 
-def assumption(fit: Fit) -> str:
-    """What every printed interval of a fit rests on."""
-    return DRIFTING if fit.model.drift else EXACT_LAW
+def assumption(fit: Posterior) -> str:
+    """What every printed interval of a fit, or of a stack of them, rests on."""
+    exact = [m.model.spec.name for m in fit.members if not m.model.drift]
+    if not exact:
+        return DRIFTING
+    if len(exact) == len(fit.members):
+        return EXACT_LAW
+    return f"in {', '.join(exact)} {EXACT_LAW}; in the others {DRIFTING}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +99,7 @@ class Forecast:
 
 
 def predict(
-    fit: Fit,
+    fit: Posterior,
     *,
     params: Values | None = None,
     tokens: Values | None = None,
@@ -98,8 +115,8 @@ def predict(
 
     Parameters
     ----------
-    fit : Fit
-        A posterior.
+    fit : Fit or Stacked
+        A posterior, or several mixed by weights.
     params, tokens, compute : float, array or DataArray, optional
         N, D in counts, C in FLOP. Arrays of one length are points; DataArrays broadcast by name. Of N, D and C two
         give the third (C = 6·N·D). Compute alone, for a law in N and D, means the frontier: each draw at its own
@@ -125,8 +142,23 @@ def predict(
     """
     if kind not in get_args(Kind):
         raise unknown("kind of forecast", str(kind), get_args(Kind))
-    require_fit(fit, "predict")
+    require_posterior(fit, "predict")
     fit.require_converged(allow_unconverged)
+    if isinstance(fit, Stacked):
+        asked: dict[str, Any] = {
+            "params": params,
+            "tokens": tokens,
+            "compute": compute,
+            "at": at,
+            "architecture": architecture,
+            "task": task,
+            "study": study,
+            "kind": kind,
+            "allow_unconverged": allow_unconverged,
+        }
+        together = mixed(fit, [predict(member, **asked) for member, _ in fit.parts])
+        notes = [n for n in together.notes if n != MEAN_LEFT_OUT]
+        return replace(together, notes=(*notes, *_of_the_mean(together.draws)))
     law = fit.model.get_law()
     located = locate({"params": params, "tokens": tokens, "compute": compute}, at)
     points = complete(located)
@@ -150,8 +182,7 @@ def predict(
         notes.insert(0, "each draw at its own compute-optimal N and D")
     if not fit.convergence.passed:
         notes.append(str(fit.convergence))
-    if not _mean_is_supported(draws):
-        notes.append("mean left out: one draw carries more than a tenth of it; read the median")
+    notes += _of_the_mean(draws)
     located_points = xr.Dataset(points).assign(decades=far)
     return Forecast(
         draws.transpose("chain", "draw", ...),
@@ -178,6 +209,10 @@ def _mean_is_supported(draws: xr.DataArray) -> bool:
     """Whether no draw carries more than a tenth of the mean of its point."""
     over = ("chain", "draw")
     return bool((draws.max(over) <= LARGEST_SHARE * draws.sum(over)).all())
+
+
+def _of_the_mean(draws: xr.DataArray) -> list[str]:
+    return [] if _mean_is_supported(draws) else [MEAN_LEFT_OUT]
 
 
 def _loss(
@@ -208,8 +243,19 @@ def _loss(
     return loss * np.exp(_noise(fit, where, theta, loss)) if kind == "run" else loss
 
 
-def campaign_offset(fit: Fit, where: dict[Side, Group], theta: dict[str, np.ndarray]) -> np.ndarray:
+def campaign_offset(
+    fit: Posterior, where: dict[Side, Group], theta: dict[str, np.ndarray]
+) -> np.ndarray:
     """Offset of the log loss of a new sweep, shape (draw,): one a draw, shared by every run and action in it."""
+    if isinstance(fit, Stacked):
+        own = [
+            {k: v.to_numpy().ravel() for k, v in m.parameters(where).items()} for m, _ in fit.parts
+        ]
+        offsets = [
+            campaign_offset(member, where, parameters)[draws]
+            for (member, draws), parameters in zip(fit.parts, own, strict=True)
+        ]
+        return np.concatenate(offsets)
     if "sweep" not in theta:
         return np.zeros(len(theta["sigma"]))
     rng = keyed_generator(fit.seed, "sweep", list(where.values()))

@@ -30,10 +30,10 @@ def crps(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return np.abs(draws - observed).mean(axis=0) - spread
 
 
-def log_score(
+def log_density(
     centre: np.ndarray, sigma: np.ndarray, nu: np.ndarray | None, observed: np.ndarray
 ) -> np.ndarray:
-    """Log predictive density of the log loss: noise around each draw's curve, averaged over draws.
+    """Log density of the log loss of every run under every draw, shape (draw, run).
 
     Parameters
     ----------
@@ -44,17 +44,47 @@ def log_score(
     observed : ndarray, shape (run,)
         Log loss that came true.
 
+    """
+    wide = sigma.reshape(len(sigma), -1)
+    if nu is None:
+        return np.asarray(stats.norm.logpdf(observed, centre, wide))
+    return np.asarray(stats.t.logpdf(observed, nu.reshape(len(nu), -1), centre, wide))
+
+
+def log_score(
+    centre: np.ndarray, sigma: np.ndarray, nu: np.ndarray | None, observed: np.ndarray
+) -> np.ndarray:
+    """Log predictive density of each run by itself: :func:`log_density`, averaged over draws.
+
     Returns
     -------
     ndarray, shape (run,)
         In nats; higher is better.
     """
-    wide = sigma.reshape(len(sigma), -1)
-    if nu is None:
-        density = stats.norm.logpdf(observed, centre, wide)
-    else:
-        density = stats.t.logpdf(observed, nu.reshape(len(nu), -1), centre, wide)
-    return np.asarray(logsumexp(density, axis=0)) - np.log(len(centre))
+    density = log_density(centre, sigma, nu, observed)
+    return np.asarray(logsumexp(density, axis=0)) - np.log(len(density))
+
+
+def joint_log_score(density: np.ndarray) -> tuple[float, float]:
+    """Log predictive density of all runs together: their product within a draw, averaged over draws.
+
+    What the runs share, such as the offset of their sweep and every parameter, counts once and not once a run.
+
+    Parameters
+    ----------
+    density : ndarray, shape (draw, run)
+        From :func:`log_density`, of centres that share what the runs share.
+
+    Returns
+    -------
+    score : float
+        In nats; higher is better.
+    effective_draws : float
+        1/Σ(share)² of the draws in that average: a handful says that the score hangs on a few draws.
+    """
+    total = density.sum(axis=1)
+    whole = float(logsumexp(total))
+    return whole - float(np.log(len(total))), float(np.exp(2 * whole - logsumexp(2 * total)))
 
 
 def scored(draws: np.ndarray, observed: np.ndarray) -> xr.Dataset:

@@ -16,7 +16,14 @@ from bayescale.baselines import VERSION as BASELINE_VERSION
 from bayescale.errors import BayescaleError, DataError, ModelError
 from bayescale.files import written_beside
 from bayescale.posterior import Fit, Group, New
-from bayescale.predict import Backtest, log_score, predict, scored
+from bayescale.predict import (
+    Backtest,
+    joint_log_score,
+    log_density,
+    log_score,
+    predict,
+    scored,
+)
 from bayescale.runs import Runs, load_runs
 from bayescale.spec import ModelSpec, resolve
 from bayescale.workflow.fitting import Report, fit, reporter
@@ -24,7 +31,7 @@ from bayescale.workflow.folds import By, Fold, folds
 from bayescale.workflow.scoring import check_baseline, grouped, score_baseline, with_place
 from bayescale.zoo import load_model, load_populations
 
-VERSION = 1  # of what a kept fold holds
+VERSION = 2  # of what a kept fold holds
 
 
 def backtest(
@@ -125,6 +132,8 @@ def backtest(
             **settings,
         },
         notes=notes,
+        # Baselines forecast runs one by one: they have no joint density.
+        groups=pd.DataFrame([group for p in parts for group in p.get("groups", ())]),
     )
 
 
@@ -150,14 +159,15 @@ def _score(
         _score_group(fitted, part, str(a), str(t))
         for (a, t), part in held.groupby(["architecture", "task"], sort=True)
     ]
-    rows = pd.concat(scores, ignore_index=True)
+    rows = pd.concat([runs for runs, _ in scores], ignore_index=True)
     rows.insert(0, "model", spec.name)
     rows.insert(1, "fold", fold.name)
+    named = {"model": spec.name, "fold": fold.name}
     return {
         "rows": json.loads(rows.to_json(orient="records", double_precision=12)),
+        "groups": [named | group for _, joint in scores for group in joint],
         "fold": {
-            "model": spec.name,
-            "fold": fold.name,
+            **named,
             "fitted": len(fold.fitted),
             "held_out": len(rows),
             "converged": fitted.convergence.passed,
@@ -166,7 +176,10 @@ def _score(
     }
 
 
-def _score_group(fitted: Fit, part: pd.DataFrame, architecture: str, task: str) -> pd.DataFrame:
+def _score_group(
+    fitted: Fit, part: pd.DataFrame, architecture: str, task: str
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Scores of the held-out runs of one architecture and task, and the joint density of each of their groups."""
     known = fitted.model.groups
     family: Group = architecture if architecture in known["architecture"] else New(architecture)
     on: Group = task if task in known["task"] else New(task)
@@ -184,17 +197,29 @@ def _score_group(fitted: Fit, part: pd.DataFrame, architecture: str, task: str) 
     theta = fitted.parameters(fitted.groups(family, on))
     observed = part["loss"].to_numpy(float)
     scores = scored(run.draws.to_numpy().reshape(-1, len(part)), observed)
-    scores["log_score"] = (
-        "run",
-        log_score(
-            np.log(curve.draws.to_numpy().reshape(-1, len(part))),
-            theta["sigma"].to_numpy().ravel(),
-            theta["nu"].to_numpy().ravel() if "nu" in theta else None,
-            np.log(observed),
-        ),
+    # The offset of a new sweep is one a draw, so that the runs of one group share it.
+    noisy = (
+        np.log(curve.draws.to_numpy().reshape(-1, len(part))),
+        theta["sigma"].to_numpy().ravel(),
+        theta["nu"].to_numpy().ravel() if "nu" in theta else None,
+        np.log(observed),
     )
+    scores["log_score"] = ("run", log_score(*noisy))
+    density = log_density(*noisy)
     scores["decades"] = ("run", np.broadcast_to(run.points["decades"].to_numpy(), len(part)))
-    return with_place(part, scores)
+    groups = part.groupby("group").indices
+    joint = [_joint(group, density[:, rows]) for group, rows in groups.items()]
+    return with_place(part, scores), joint
+
+
+def _joint(group: object, density: np.ndarray) -> dict[str, Any]:
+    score, effective = joint_log_score(density)
+    return {
+        "group": str(group),
+        "runs": density.shape[1],
+        "log_density": score,
+        "effective_draws": effective,
+    }
 
 
 class _Kept:

@@ -151,6 +151,7 @@ def recorded_rows(resolved: ResolvedModel, table: Runs) -> dict[str, xr.Dataset]
         if c != "loss"
     }
     if resolved.sweeps:
+        # Where sweeps were detected no column says who is in which.
         labels = np.array(resolved.sweeps, dtype=object)
         constant["sweep_of"] = labels[observations(resolved, table).index["sweep"]]
     return {

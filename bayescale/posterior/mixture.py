@@ -1,0 +1,84 @@
+"""The curves of a stack's members one after the other: a group's curve of which every draw keeps its own law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bayescale.posterior.curve import Curve, group_curve
+from bayescale.posterior.groups import Group, Side
+from bayescale.posterior.stacked import Posterior, Stacked
+
+# What a parameter that only some members have amounts to in the others: Normal noise, no offset.
+_ABSENT = {"nu": np.inf, "sweep": 0.0}
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Draws of several curves, evaluated as one :class:`Curve` is; draws lie along the first axis, part after part."""
+
+    parts: tuple[Curve, ...]
+
+    @cached_property
+    def theta(self) -> dict[str, np.ndarray]:
+        """Parameters that all parts have, and those whose absence has a value; each of shape (draw,)."""
+        held = [set(part.theta) for part in self.parts]
+        names = set.intersection(*held) | (set.union(*held) & set(_ABSENT))
+        return {
+            name: np.concatenate(
+                [
+                    part.theta.get(name, np.full(len(part.floor), _ABSENT.get(name)))
+                    for part in self.parts
+                ]
+            )
+            for name in sorted(names)
+        }
+
+    @cached_property
+    def floor(self) -> np.ndarray:
+        """L∞ of every draw, shape (draw,)."""
+        return np.concatenate([part.floor for part in self.parts])
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing drifts in any part."""
+        return all(part.exact for part in self.parts)
+
+    def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
+        split = {axis: self._split(np.asarray(values)) for axis, values in logs.items()}
+        each = [
+            part.log_reducible({axis: values[i] for axis, values in split.items()})
+            for i, part in enumerate(self.parts)
+        ]
+        return np.concatenate(each)
+
+    def loss(self, log_reducible: np.ndarray) -> np.ndarray:
+        """Expected loss from log R, floor included."""
+        own = self._split(log_reducible)
+        return np.concatenate([p.loss(values) for p, values in zip(self.parts, own, strict=True)])
+
+    def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+        """Log N* and log R* at budgets C = 6·N·D, as :meth:`Curve.optimum`."""
+        found = [part.optimum(log_compute) for part in self.parts]
+        return np.concatenate([n for n, _ in found]), np.concatenate([r for _, r in found])
+
+    def _split(self, values: np.ndarray) -> list[np.ndarray]:
+        """Each part's own draws of an array; all of it for everyone where draws share it."""
+        if len(values) == 1:
+            return [values] * len(self.parts)
+        ends = np.cumsum([len(part.floor) for part in self.parts])
+        return np.split(values, ends[:-1])
+
+
+def curve_of(
+    posterior: Posterior, where: Mapping[Side, Group], drift: bool = True
+) -> Curve | Mixture:
+    """The curve of a group of a fit, or the mixture of its members' curves of a stack."""
+    if not isinstance(posterior, Stacked):
+        return group_curve(posterior, where, drift)
+    parts = [group_curve(fit, where, drift).take(draws) for fit, draws in posterior.parts]
+    return Mixture(tuple(parts))

@@ -1,0 +1,116 @@
+"""How well a fit knows its own runs: the log density of each under every draw, and PSIS leave-one-out from it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import ForecastError
+from bayescale.posterior import Fit, Group, Side, group_curve
+from bayescale.predict.scores import log_density
+
+K_GOOD = 0.7  # Vehtari et al. 2024, JMLR 25: above it an importance-sampling estimate is not to be trusted
+
+
+@dataclass(frozen=True)
+class Loo:
+    """PSIS leave-one-out cross-validation of a fit (Vehtari, Gelman & Gabry 2017), on the log loss.
+
+    Attributes
+    ----------
+    elpd, se : float
+        Sum over runs of the log density of each, given the others, and its standard error.
+    p : float
+        Effective number of parameters.
+    k_max : float
+        Largest Pareto k̂ of a run.
+    unreliable : int
+        Runs with k̂ > .7.
+    """
+
+    elpd: float
+    se: float
+    p: float
+    k_max: float
+    unreliable: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+
+def pointwise(fit: Fit) -> xr.DataArray:
+    """Log density of the log loss of every fitted run under every draw, dims ``chain, draw, run``.
+
+    As in the likelihood that was sampled: with the offset of the run's own sweep and the standard error of its loss.
+
+    Raises
+    ------
+    ForecastError
+        For a fit with sweeps saved by a version that did not keep which run is in which.
+    """
+    rows, posterior = fit.runs, fit.posterior
+    if fit.model.sweeps and "sweep_of" not in rows:
+        raise ForecastError(
+            "this fit does not say which run is in which sweep; fit again with this version"
+        )
+    sides: tuple[Side, ...] = ("architecture", "task", "study")
+    labels = pd.DataFrame({side: rows[side].to_numpy().astype(str) for side in sides})
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], rows.sizes["run"])
+    density = np.empty((shape[0] * shape[1], shape[2]))
+    for _, own in labels.groupby(list(sides)):
+        where: dict[Side, Group] = {side: str(own[side].iloc[0]) for side in sides}
+        at = own.index.to_numpy()
+        density[:, at] = _density(fit, where, rows.isel(run=at))
+    return xr.DataArray(density.reshape(shape), dims=("chain", "draw", "run"))
+
+
+def _density(fit: Fit, where: Mapping[Side, Group], rows: xr.Dataset) -> np.ndarray:
+    curve = group_curve(fit, where)
+    logs: dict[str, np.ndarray] = {
+        axis: np.log(rows[axis].to_numpy())[None] for axis in curve.law.inputs
+    }
+    centre = np.log(curve.loss(curve.log_reducible(logs)))
+    if fit.model.sweeps:
+        offset = fit.posterior["offset"].sel(sweep_label=rows["sweep_of"].to_numpy().astype(str))
+        centre = centre + offset.transpose("chain", "draw", ...).to_numpy().reshape(centre.shape)
+    loss = rows["loss"].to_numpy()
+    se = np.nan_to_num(rows["loss_se"].to_numpy()) / loss if "loss_se" in rows else 0.0
+    sigma = np.sqrt(curve.theta["sigma"][:, None] ** 2 + se**2)
+    return log_density(centre, sigma, curve.theta.get("nu"), np.log(loss))
+
+
+def loo(fit: Fit) -> Loo:
+    """PSIS leave-one-out of a fit.
+
+    One run is left out and its sweep kept: this scores interpolation, not larger scale.
+    """
+    import arviz_stats  # half a second and more: only who asks for it pays
+
+    density = pointwise(fit)
+    tree = xr.DataTree.from_dict(
+        {
+            "/posterior": fit.posterior,
+            "/log_likelihood": xr.Dataset({"log_loss": density}),
+        }
+    )
+    draws = density.sizes["chain"] * density.sizes["draw"]
+    efficiency = min(float(fit.tree["diagnostics"]["ess_bulk"].mean()) / draws, 1.0)
+    with warnings.catch_warnings():
+        # That some k̂ is too large is said here, run by run, in `unreliable`.
+        warnings.filterwarnings("ignore", "Estimated shape parameter", UserWarning)
+        found = arviz_stats.loo(tree, pointwise=True, reff=efficiency)
+    k = found.pareto_k.to_numpy()
+    return Loo(
+        elpd=float(found.elpd),
+        se=float(found.se),
+        p=float(found.p),
+        k_max=float(k.max()),
+        unreliable=int((k > K_GOOD).sum()),
+    )
