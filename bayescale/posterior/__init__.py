@@ -11,10 +11,12 @@ from bayescale.posterior.groups import (
     keyed_generator,
     population_parameters,
 )
+from bayescale.posterior.quantiles import PROBS, named_quantiles
 from bayescale.posterior.store import load_fit, save
 from bayescale.posterior.summary import Summary, summarise
 
 __all__ = [
+    "PROBS",
     "Convergence",
     "Curve",
     "Fit",
@@ -28,6 +30,7 @@ __all__ = [
     "group_parameters",
     "keyed_generator",
     "load_fit",
+    "named_quantiles",
     "population_parameters",
     "require_fit",
     "save",
