@@ -23,13 +23,6 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("ci" if os.environ.get("CI") else "local")
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker:
-        # numba writes a compiled function and the index that names it one after the other: two processes that
-        # compile the same function for other types could each find the other's. So each has a cache to itself.
-        cache = Path.home() / ".pytensor" / f"tests-{worker}"
-        flags = [os.environ.get("PYTENSOR_FLAGS", ""), f"base_compiledir={cache}"]
-        os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, flags))
     os.environ.setdefault("MPLBACKEND", "Agg")
     mirror = ROOT.parent / "shared" / "data" / "public"
     if mirror.is_dir():
