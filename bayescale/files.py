@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bayescale.errors import BayescaleError
+
+_STARTED = time.time()
+_SHOWN = 80  # characters of the target's name in that of the file beside it: a name has at most 255 bytes
 
 
 @contextmanager
 def written_beside(target: str | Path) -> Iterator[Path]:
     """Give a path beside ``target`` to write to; it takes the target's place when the block ends without error.
+
+    A process that is killed while it writes leaves its file beside the target; the next one to write that target
+    removes it.
 
     Parameters
     ----------
@@ -30,8 +37,10 @@ def written_beside(target: str | Path) -> Iterator[Path]:
         why = "it is a folder" if path.is_dir() else f"no folder {path.parent}"
         raise BayescaleError(f"cannot write {path}: {why}")
     try:
+        prefix = f".part-{path.name[:_SHOWN]}-"
+        _remove_abandoned(path.parent, prefix)
         # The suffix is kept, since writers choose their format by it.
-        handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         beside = Path(name)
         try:
@@ -47,3 +56,15 @@ def written_beside(target: str | Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise BayescaleError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _remove_abandoned(folder: Path, prefix: str) -> None:
+    """Remove what others began for the same target and have not touched since this process started.
+
+    Should one of them be still at work, it fails with an error, and the target stays whole.
+    """
+    # Tidying only: a folder that cannot be listed, or a file that is another user's, is no reason not to write.
+    with suppress(OSError):
+        for left in folder.iterdir():
+            if left.name.startswith(prefix) and left.stat().st_mtime < _STARTED:
+                left.unlink()

@@ -1,9 +1,14 @@
-"""Fits without sampling: prior draws dressed as a posterior, for tests of everything that comes after the sampler."""
+"""Fits without sampling (prior draws dressed as a posterior), and processes that are stopped half-way."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -167,3 +172,25 @@ def _at(posterior: xr.Dataset, values: Mapping[str, float]) -> xr.Dataset:
     changed = {n: xr.full_like(posterior[n], v) for n, v in values.items()}
     effects = {str(n): 0.0 * posterior[n] for n in posterior if str(n).startswith("effect_")}
     return posterior.assign(changed | effects)
+
+
+def stopped(
+    code: str, folder: Path, mark: str, number: signal.Signals
+) -> subprocess.CompletedProcess[str]:
+    """Run ``code`` in a process of its own, and send it a signal once it has made the file ``mark``."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while not (folder / mark).exists():
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import make_fit
+from helpers import make_fit, stopped
 
 from bayescale.cli import run
+
+Fail = Callable[[str, int], tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -143,81 +146,59 @@ WRONG_USAGE = [
 ]
 UNCONVERGED = [
     "check unconverged.nc",
-    "check unconverged.nc --json",
     "predict unconverged.nc --compute 1e24 --architecture Pythia",
     "plan unconverged.nc --compute 1e24 --architecture Pythia",
     "plot unconverged.nc posterior -o figure.pdf",
 ]
 
 
-def fail(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    monkeypatch.chdir(folder)
-    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    assert run(shlex.split(words)) == code
-    after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    assert after == before, "a command that failed changed a file"
+@pytest.fixture
+def fail(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fail:
+    """Run a command that must end with a code, changing no file; gives standard output and the one line of error."""
 
+    def do(words: str, code: int) -> tuple[str, str]:
+        monkeypatch.chdir(folder)
+        before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+        assert run(shlex.split(words)) == code
+        after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+        assert after == before, "a command that failed changed a file"
+        out, err = capsys.readouterr()
+        assert err.startswith("bayescale: ")
+        assert err.endswith("\n")
+        assert err.count("\n") == 1, "more than one line"
+        assert "Traceback" not in err
+        return out, err
 
-def one_line(err: str) -> str:
-    assert err.startswith("bayescale: ")
-    assert err.endswith("\n")
-    assert err.count("\n") == 1, "more than one line"
-    assert "Traceback" not in err
-    return err
+    return do
 
 
 @pytest.mark.parametrize(("words", "expected"), USER_ERRORS)
-def test_user_error_is_one_line_and_1(
-    words: str,
-    expected: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    fail(words, folder, monkeypatch, 1)
-    out, err = capsys.readouterr()
+def test_user_error_is_one_line_and_1(words: str, expected: str, fail: Fail) -> None:
+    out, err = fail(words, 1)
     assert out == ""
-    assert expected in one_line(err)
+    assert expected in err
 
 
 @pytest.mark.parametrize("words", WRONG_USAGE)
-def test_wrong_usage_is_one_line_and_2(
-    words: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    fail(words, folder, monkeypatch, 2)
-    out, err = capsys.readouterr()
+def test_wrong_usage_is_one_line_and_2(words: str, fail: Fail) -> None:
+    out, err = fail(words, 2)
     assert out == ""
-    assert "--help" in one_line(err)
+    assert "--help" in err
 
 
 @pytest.mark.parametrize("words", UNCONVERGED)
-def test_a_fit_that_did_not_converge_is_3(
-    words: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    fail(words, folder, monkeypatch, 3)
-    out, err = capsys.readouterr()
+def test_a_fit_that_did_not_converge_is_3(words: str, fail: Fail) -> None:
+    out, err = fail(words, 3)
     assert (out != "") == words.startswith("check"), "only check still shows the summary"
-    assert "did not converge" in one_line(err)
+    assert "did not converge" in err
 
 
 @pytest.mark.parametrize("words", UNCONVERGED)
-def test_json_says_why_a_fit_did_not_converge(
-    words: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    fail(words if "--json" in words else f"{words} --json", folder, monkeypatch, 3)
-    out, err = capsys.readouterr()
-    said = json.loads(out)
-    assert said["convergence"]["passed"] is False
-    assert "--allow-unconverged" in one_line(err)
+def test_json_says_why_a_fit_did_not_converge(words: str, fail: Fail) -> None:
+    out, err = fail(f"{words} --json", 3)
+    assert json.loads(out)["convergence"]["passed"] is False
+    assert "did not converge" in err
+    assert "--allow-unconverged" in err
     assert not re.search(r"allow_unconverged|target_accept", err)
 
 
@@ -252,16 +233,5 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
         "sys.argv = ['bayescale', 'data', 'show', 'x.csv']\n"
         "main()"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (tmp_path / "reading").exists():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-    process.send_signal(2)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (130, "", "bayescale: interrupted\n")
+    done = stopped(code, tmp_path, "reading", signal.SIGINT)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "bayescale: interrupted\n")

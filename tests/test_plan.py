@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from helpers import make_fit, make_runs
 from scipy.optimize import brentq
 from test_laws import TEXTBOOK
@@ -338,3 +340,13 @@ def test_an_experimental_model_needs_a_flag() -> None:
 )
 def test_counts_are_written_as_people_write_them(value: float, text: str) -> None:
     assert si(value) == text
+
+
+def test_a_risk_that_rests_on_one_draw_says_so_and_a_quantile_does_not(fit: Fit) -> None:
+    risks = ["expectation", "cvar:0.1", "quantile:0.5"]
+    assert not any("rests on one draw" in c for c in plan(fit, 1e22, risks).caveats)
+    posterior, tree = fit.posterior.copy(deep=True), fit.tree.copy()
+    posterior["R0"][0, 0] = 1e6
+    tree["posterior"] = xr.DataTree(posterior)
+    said = [c for c in plan(replace(fit, tree=tree), 1e22, risks).caveats if "one draw" in c]
+    assert [c.partition(" rests")[0] for c in said] == ["expectation", "cvar:0.1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,20 @@ def test_saving_twice_and_over_leaves_one_file(small: Fit, tmp_path: Path) -> No
     save(load_fit(path), path)
     assert [p.name for p in tmp_path.iterdir()] == ["fit.nc"]
     np.testing.assert_array_equal(load_fit(path).posterior["R0"], small.posterior["R0"])
+
+
+def test_what_a_killed_save_left_is_removed_and_nothing_else(small: Fit, tmp_path: Path) -> None:
+    """Old files of the same target are abandoned; a new one may be another process's, an old one another target's."""
+    abandoned, at_work, of_another = (
+        tmp_path / name
+        for name in (".part-fit.nc-a.nc", ".part-fit.nc-b.nc", ".part-other.nc-c.nc")
+    )
+    for path in (abandoned, at_work, of_another):
+        path.write_text("half a file")
+    for path in (abandoned, of_another):
+        os.utime(path, (0, 0))
+    save(small, tmp_path / "fit.nc")
+    assert {p.name for p in tmp_path.iterdir()} == {"fit.nc", at_work.name, of_another.name}
 
 
 def test_a_save_that_fails_leaves_the_old_file_whole(

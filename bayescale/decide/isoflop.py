@@ -10,12 +10,11 @@ import xarray as xr
 
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
-from bayescale.posterior import Curve, Group, Mixture, Posterior, Side, curve_of
+from bayescale.posterior import PROBS, Curve, Group, Mixture, Posterior, Side, curve_of
 
 CANDIDATES = 241
 EDGE_SHARE = 0.01
 SMALLEST = 7.0  # nats of compute below the budget: what wastes more than 99.9 % of it wastes all
-PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 VALLEY_BUDGETS = (0.01, 0.1, 1.0)  # shares of the budget whose valleys a plan keeps
 VALLEY_DECADES = 1.25  # of N, to each side of the median optimum
 VALLEY_SIZES, PATH_STEPS = 41, 33

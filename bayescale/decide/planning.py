@@ -15,9 +15,18 @@ from bayescale.decide.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plan import Plan, Recommendation
 from bayescale.decide.risk import Expectation, Risk, parse_risk
 from bayescale.errors import PlanError
-from bayescale.posterior import Fit, Group, Posterior, Side, Stacked, require_posterior
+from bayescale.posterior import (
+    Fit,
+    Group,
+    Posterior,
+    Side,
+    Stacked,
+    named_quantiles,
+    require_posterior,
+)
 from bayescale.predict import (
     FLOP_PER_PARAM_TOKEN,
+    LARGEST_SHARE,
     assumption,
     campaign_offset,
     complete,
@@ -27,7 +36,6 @@ from bayescale.predict import (
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
 ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that a plan mentions
-SEEDED_PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def plan(
@@ -100,12 +108,12 @@ def plan(
     floor = iso.curve.floor
     frontier_loss = iso.loss(best_r)
     optimum = {
-        "params": _quantiles(np.exp(best_n)),
-        "tokens": _quantiles(np.exp(iso.log_total - best_n)),
-        "tokens_per_param": _quantiles(np.exp(iso.log_total - 2 * best_n)),
-        "loss": _quantiles(frontier_loss),
-        "headroom": _quantiles(frontier_loss - floor),
-        "floor": _quantiles(floor),
+        "params": named_quantiles(np.exp(best_n)),
+        "tokens": named_quantiles(np.exp(iso.log_total - best_n)),
+        "tokens_per_param": named_quantiles(np.exp(iso.log_total - 2 * best_n)),
+        "loss": named_quantiles(frontier_loss),
+        "headroom": named_quantiles(frontier_loss - floor),
+        "floor": named_quantiles(floor),
     }
     recommendations = tuple(
         _recommend(iso, log_params, loss, r, target_loss, offset, budget) for r in risks
@@ -126,7 +134,10 @@ def plan(
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
-        caveats=tuple(_caveats(fit, where, budget, table, recommendations, outside)),
+        caveats=(
+            *_caveats(fit, where, budget, table, recommendations, outside),
+            *_on_one_draw(risks, loss),
+        ),
         provenance=_provenance(fit),
     )
 
@@ -156,11 +167,6 @@ def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
     if not given:
         raise PlanError("risk is an empty list")
     return [parse_risk(r) if isinstance(r, str) else r for r in given]
-
-
-def _quantiles(draws: np.ndarray) -> dict[str, float]:
-    names = ("lo90", "lo50", "median", "hi50", "hi90")
-    return dict(zip(names, map(float, np.quantile(draws, SEEDED_PROBS)), strict=True))
 
 
 def _hit(iso: IsoFlop, loss: np.ndarray, target: float, offset: np.ndarray) -> np.ndarray:
@@ -196,7 +202,7 @@ def _recommend(
         params=float(np.exp(log_n)),
         tokens=float(np.exp(iso.log_total - log_n)),
         risk_value=float(risk(chosen)[0]),
-        loss=_quantiles(chosen[:, 0]),
+        loss=named_quantiles(chosen[:, 0]),
         regret=regret,
         regret_dollars=None if budget.cost is None else regret * budget.cost,
         p_hit=None if target is None else float(_hit(iso, chosen, target, offset)[0]),
@@ -252,6 +258,20 @@ def _caveats(
     if budget.flop < low:
         said.append("the budget lies below every fitted run")
     return [*said, *_other_accounting(first)]
+
+
+def _on_one_draw(risks: Sequence[Risk], loss: np.ndarray) -> list[str]:
+    """A note for each risk that one draw decides: without it, the best candidate's would be a tenth lower."""
+    said = []
+    for risk in risks:
+        best = loss[:, int(np.argmin(risk(loss)))]
+        without = np.delete(best, int(np.argmax(best)))
+        if float(risk(without)) < (1.0 - LARGEST_SHARE) * float(risk(best)):
+            said.append(
+                f"{risk.name} rests on one draw, which carries more than a tenth of it; "
+                "judge by quantile:0.5"
+            )
+    return said
 
 
 def _other_accounting(fit: Fit) -> list[str]:

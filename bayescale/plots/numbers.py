@@ -10,11 +10,10 @@ import xarray as xr
 from bayescale.decide import Plan
 from bayescale.errors import ForecastError, PlanError, unknown
 from bayescale.plots.paths import ScalePath, position, scale_path
-from bayescale.posterior import Fit, Group, New, population_parameters, require_fit
+from bayescale.posterior import PROBS, Fit, Group, New, population_parameters, require_fit
 from bayescale.predict import Kind, assumption, predict
 from bayescale.spec import prior_draws
 
-PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 DEFAULT_PARAMETERS = ("beta", "delta", "alpha", "L_inf")
 NEW_FAMILY = "new family"
 PRIOR_DRAWS = 4_000

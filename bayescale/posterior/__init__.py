@@ -13,12 +13,14 @@ from bayescale.posterior.groups import (
     population_parameters,
 )
 from bayescale.posterior.mixture import Mixture, curve_of
+from bayescale.posterior.quantiles import PROBS, named_quantiles
 from bayescale.posterior.stack_file import load_stack, save_stack
 from bayescale.posterior.stacked import Posterior, Stacked, require_posterior
 from bayescale.posterior.store import load_fit, save
 from bayescale.posterior.summary import Summary, fitted_groups, summarise
 
 __all__ = [
+    "PROBS",
     "Convergence",
     "Curve",
     "Fit",
@@ -40,6 +42,7 @@ __all__ = [
     "link_spread",
     "load_fit",
     "load_stack",
+    "named_quantiles",
     "population_parameters",
     "require_fit",
     "require_posterior",

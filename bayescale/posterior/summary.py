@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from bayescale.laws import joint_frontier, numpy_namespace, to_link
 from bayescale.posterior.contraction import link_spread
 from bayescale.posterior.curve import group_curve
 from bayescale.posterior.groups import Side, group_parameters, population_parameters
+from bayescale.posterior.quantiles import named_quantiles
 from bayescale.spec import ResolvedModel
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 AT_PRIOR = 0.10
 CONFOUNDED = 0.5  # share of the variance that two parameters have in common, r²
 _EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha"}
-_PROBS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}
 
 
 @dataclass(frozen=True)
@@ -147,33 +147,24 @@ def _at_edge(
 
 def fitted_groups(fit: Fit) -> list[tuple[dict[Side, Any], str]]:
     """Every architecture × task × study that has rows, with a short label; study is named only where it varies."""
-    rows, sides = fit.runs, ("architecture", "task", "study")
+    rows, sides = fit.runs, get_args(Side)
     table = pd.DataFrame(
         {side: rows[side].to_numpy().astype(str) for side in sides}
     ).drop_duplicates()
     varying = [s for s in sides if table[s].nunique() > 1]
-    out: list[tuple[dict[Side, Any], str]] = []
-    for record in table.sort_values(list(sides)).to_dict("records"):
-        label = " / ".join(str(record[s]) for s in varying) or "all runs"
-        out.append(
-            (
-                {
-                    "architecture": record["architecture"],
-                    "task": record["task"],
-                    "study": record["study"],
-                },
-                label,
-            )
+    return [
+        (
+            {side: record[side] for side in sides},
+            " / ".join(record[s] for s in varying) or "all runs",
         )
-    return out
+        for record in table.sort_values(list(sides)).to_dict("records")
+    ]
 
 
 def _describe(values: xr.DataArray) -> dict[str, float]:
     flat = values.to_numpy().ravel()
-    quantiles = np.quantile(flat, list(_PROBS.values()))
-    return {"mean": float(flat.mean()), "sd": float(flat.std(ddof=1))} | {
-        name: float(q) for name, q in zip(_PROBS, quantiles, strict=True)
-    }
+    moments = {"mean": float(flat.mean()), "sd": float(flat.std(ddof=1))}
+    return moments | named_quantiles(flat)
 
 
 def _contraction(fit: Fit) -> pd.Series:

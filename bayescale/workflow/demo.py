@@ -17,7 +17,7 @@ from bayescale.errors import BayescaleError
 from bayescale.posterior import Fit, New
 from bayescale.predict import Forecast, assumption, predict
 from bayescale.runs import load_runs
-from bayescale.workflow.fitting import fit
+from bayescale.workflow.fitting import Report, fit
 
 DATASET = "pile-families"
 FAMILY = "Pythia"
@@ -28,8 +28,6 @@ PARAMS, TOKENS = 70e9, 1.4e12
 # Enough to pass the gate at the first attempt: sampling again would take more than twice as long.
 DRAWS = 2000
 SHOWN = {"beta": "β", "delta": "δ", "alpha": "α", "L_inf": "L∞"}
-
-Report = Callable[[str, float], None]
 
 # Share of the whole job done when a stage of the fit begins, and when it ends (measured on two cores).
 _STAGES = {
@@ -170,11 +168,11 @@ def _posterior(fitted: Fit) -> pd.DataFrame:
     every = fitted.summary().parameters
     columns = ["parameter", "group", "median", "lo50", "hi50", "lo90", "hi90"]
     chosen = every.loc[every["parameter"].isin(list(SHOWN)), columns]
-    order = chosen["parameter"].map(list(SHOWN).index)
-    return (
-        chosen.assign(_order=order)
-        .sort_values("_order", kind="stable")[columns]
-        .reset_index(drop=True)
+    return chosen.sort_values(
+        "parameter",
+        key=lambda names: names.map(list(SHOWN).index),
+        kind="stable",
+        ignore_index=True,
     )
 
 

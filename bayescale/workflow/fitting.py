@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -90,11 +90,13 @@ def fit(
     return Fit(tree, resolved, verdict, table.hash, seed, _versions(), table.notes)
 
 
-def reporter(progress: bool | Report) -> Any:
+def reporter(progress: bool | Report) -> AbstractContextManager[Report]:
     """A progress bar, or the caller's own, as a context that gives (stage, fraction) → None."""
-    from bayescale.workflow.progress import Bar, Callback
+    if callable(progress):
+        return nullcontext(progress)
+    from bayescale.workflow.progress import Bar
 
-    return Callback(progress) if callable(progress) else Bar(shown=progress)
+    return Bar(shown=progress)
 
 
 def _sample(

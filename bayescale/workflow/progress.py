@@ -1,8 +1,7 @@
-"""Progress of long work: one bar on a terminal, or a callable of the caller's; nothing when output is piped."""
+"""Progress of long work: one bar on a terminal; nothing when output is piped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -41,21 +40,3 @@ class Bar:
 
     def __call__(self, stage: str, fraction: float) -> None:
         self._bar.update(self._task, description=stage, completed=fraction)
-
-
-class Callback:
-    """The same interface around a plain callable."""
-
-    def __init__(self, call: Callable[[str, float], None]) -> None:
-        self._call = call
-
-    def __enter__(self) -> Callable[[str, float], None]:
-        return self._call
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
