@@ -6,6 +6,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.build.population import centring
 from bayescale.laws import Array, Axis, overlap, walk_matrix
 from bayescale.spec import ResolvedModel
 
@@ -20,8 +21,9 @@ def stretched(
     first, last = model.drift[axis]
     tau = at_groups(amplitude, curve)
     tau = tau[:, None] if tau.ndim else tau
-    z = pm.Normal(f"z_walk_{axis}", dims=("curve", f"interval_{axis}"))
-    walk = tau * pt.dot(z, walk_matrix(first, last).T)
+    spread, factor = centring(tau, len(u) / len(model.curves))
+    v = pm.Normal(f"z_walk_{axis}", sigma=spread, dims=("curve", f"interval_{axis}"))
+    walk = factor * pt.dot(v, walk_matrix(first, last).T)
     pm.Deterministic(f"walk_{axis}", walk, dims=("curve", f"interval_{axis}"))
     length = pm.Data(f"overlap_{axis}", overlap(u, first, last), dims=("run", f"interval_{axis}"))
     return (pt.exp(walk)[curve] * length).sum(axis=1)

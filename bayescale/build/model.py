@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 
 from bayescale.build.drift import at_groups, stretched
 from bayescale.build.namespace import pytensor_namespace as xp
-from bayescale.build.population import populations, variable
+from bayescale.build.population import centring, populations, variable
 from bayescale.errors import ModelError, unknown
 from bayescale.laws import Array, from_link, to_link
 from bayescale.runs import Runs, sweeps
@@ -153,9 +153,13 @@ def _scales(model: ResolvedModel, level: Level) -> Array:
 
 
 def _effects(
-    model: ResolvedModel, level: Level, tau: Array, given: Mapping[str, Array]
+    model: ResolvedModel,
+    level: Level,
+    tau: Array,
+    given: Mapping[str, Array],
+    rows_per_group: float,
 ) -> dict[str, Array]:
-    """Effects of one level on the link scale, by parameter: those given, the others non-centred (τ·z).
+    """Effects of one level on the link scale, by parameter: those given, the others as :func:`centring` has them.
 
     Effects sum to zero over their groups, so that the population is the mean of the groups: else every effect could
     be shifted against it, along a ridge that is longer the better the data.
@@ -166,8 +170,10 @@ def _effects(
     if rest:
         pm.modelcontext(None).add_coord(f"drawn_{level}", rest)
         dims = (f"drawn_{level}", *groups)
-        z = pm.ZeroSumNormal(f"z_{level}", dims=dims, n_zerosum_axes=len(groups))
-        effect |= {n: tau[names.index(n)] * z[i] for i, n in enumerate(rest)}
+        spread, factor = centring(tau[[names.index(n) for n in rest]], rows_per_group)
+        wide = spread.reshape((len(rest), *[1] * len(groups)))
+        v = pm.ZeroSumNormal(f"z_{level}", sigma=wide, dims=dims, n_zerosum_axes=len(groups))
+        effect |= {n: factor[i] * v[i] for i, n in enumerate(rest)}
     stacked = pt.stack([effect[n] for n in names])
     pm.Deterministic(f"effect_{level}", stacked, dims=effect_dims(level))
     return effect
@@ -178,7 +184,13 @@ def _by_run(model: ResolvedModel, index: Mapping[str, Array]) -> dict[str, Array
     tau = {level: _scales(model, level) for level in model.levels()}
     population = populations(model, tau)
     effects = {
-        level: _effects(model, level, scale, population.by_task if level == "task" else {})
+        level: _effects(
+            model,
+            level,
+            scale,
+            population.by_task if level == "task" else {},
+            model.rows / _groups(model, level),
+        )
         for level, scale in tau.items()
     }
     theta: dict[str, Array] = {}

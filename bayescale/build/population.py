@@ -24,6 +24,23 @@ from bayescale.laws import Array
 from bayescale.spec import Level, Prior, ResolvedModel
 
 _EXPONENTS = ("alpha", "beta", "delta")
+# Scales that may be as good as zero, of few effects that are drawn as scale times z.
+_THROUGH_ZERO = ("sweep",)
+# Rows a group from which data say more of its effect than the spread of the groups does.
+_ROWS_THAT_TELL = 8
+
+
+def centring(tau: Array, rows_per_group: float) -> tuple[Array, Array]:
+    """Standard deviation of v and the factor on it, of group effects sampled as factor · v with spread τ in all.
+
+    Non-centred, (1, τ), where groups have few rows: v is then near its prior whatever τ is. With many rows the effect
+    itself is what data know, and v would move with 1/τ: half centred, (√τ, √τ), which also holds where τ is near zero
+    (Papaspiliopoulos et al. 2007, Statistical Science 22, sec. 5).
+    """
+    if rows_per_group < _ROWS_THAT_TELL:
+        return pt.ones_like(tau), tau
+    return pt.sqrt(tau), pt.sqrt(tau)
+
 
 
 def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
@@ -32,7 +49,7 @@ def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
         # PyMC gives this one no transform of its own; without it the sampler would leave (0, 1).
         move = pm.distributions.transforms.logodds
         return pm.LogitNormal(name, **dict(prior.values), dims=dims, default_transform=move)
-    if prior.family == "HalfNormal":
+    if prior.family == "HalfNormal" and name in _THROUGH_ZERO:
         # On the log scale a sampler crawls through all the values that are as good as zero; the absolute value of a
         # Normal passes through zero instead, where what it scales vanishes.
         signed = pm.Normal(f"z_{name}", sigma=prior["sigma"], dims=dims)

@@ -10,6 +10,8 @@ import nutpie
 import pymc as pm
 import xarray as xr
 
+from bayescale.sample.whitening import whitened
+
 # Sampler coordinates: functions of what is kept, of no interest to a reader of the fit.
 _INTERNAL = ("z_", "log_level", "logit_floor_share", "log_elasticity_", "nu_minus_2")
 
@@ -25,6 +27,10 @@ class Compiled:
     def with_data(self, **data: Any) -> Compiled:
         """The same program on other values of its mutable data (``log_loss``, ``u_params``, ...)."""
         return Compiled(self.program.with_data(**data))
+
+    def settled(self, *, cores: int | None, seed: int) -> Compiled:
+        """The same posterior in coordinates in which a sampler moves freely (:mod:`bayescale.sample.whitening`)."""
+        return Compiled(whitened(self.program, cores=cores, seed=seed))
 
 
 def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:

@@ -117,6 +117,8 @@ def _sample(
 
     report("compiling", 0.0)
     compiled = compile_model(build(resolved, table))
+    report("settling", 0.0)
+    compiled = compiled.settled(cores=cores, seed=seed)
     for attempt in range(MAX_ATTEMPTS):
         stage = "sampling" if attempt == 0 else f"sampling again (attempt {attempt + 1})"
         tree = draw(
