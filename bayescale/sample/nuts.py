@@ -23,6 +23,11 @@ class Compiled:
 
     program: Any
 
+    @property
+    def data_names(self) -> set[str]:
+        """Names of the mutable data that the program reads: a model may declare some that nothing depends on."""
+        return {str(variable.name) for variable in self.program.shared_var_keys}
+
     def with_data(
         self, coords: Mapping[str, Sequence[str]] | None = None, /, **data: Any
     ) -> Compiled:

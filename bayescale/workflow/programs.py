@@ -41,5 +41,6 @@ def program(model: ResolvedModel, runs: Runs) -> Compiled:
         while len(_programs) > KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
+    kept = _programs[key]
     data = {str(name): value.to_numpy() for name, value in model_data(model, runs).items()}
-    return _programs[key].with_data(coords(model), **data)
+    return kept.with_data(coords(model), **{n: data[n] for n in kept.data_names})
