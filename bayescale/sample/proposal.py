@@ -163,10 +163,12 @@ def _climb(
             found[i] = laplace(density, start, free)
             point = found[i][0]
     each = [found[i] for i in range(len(nodes))]
+    evidence = np.array([value for _, value, _ in each])
     return (
         np.array([point[free] for point, _, _ in each]),
         np.array([factor for _, _, factor in each]),
-        np.array([evidence for _, evidence, _ in each]),
+        # Where the density is zero, very little: what is interpolated must be finite.
+        np.maximum(evidence, evidence.max() - 1e3),
     )
 
 
