@@ -85,7 +85,7 @@ class Proposal:
             - 0.5 * (nu + size) * np.log1p(np.square(normal).sum(axis=1) / nu)
             - np.log(np.diag(self.spread)).sum()
         )
-        unit = self.shift + normal @ self.spread.T
+        unit = self.shift + _mapped(normal, self.spread)
         points = np.empty((n, size + (self.line is not None)))
         at, share = np.zeros(n, int), np.zeros(n)
         if self.line is not None:
@@ -99,7 +99,7 @@ class Proposal:
         for node in range(len(self.nodes)):
             weight = np.where(at == node, 1.0 - share, np.where(at + 1 == node, share, 0.0))
             mine = weight != 0.0
-            place = self.centre[node] + unit[mine] @ self.factor[node].T
+            place = self.centre[node] + _mapped(unit[mine], self.factor[node])
             moved[mine] += weight[mine, None] * place
             diagonal[mine] += weight[mine, None] * np.diag(self.factor[node])
         points[:, self.free] = moved
@@ -111,7 +111,7 @@ class Proposal:
         trust = told / (told + 2.0 * unit.shape[1])
         shift = weights @ unit
         around = unit - shift
-        covariance = (around * weights[:, None]).T @ around
+        covariance = np.einsum("ni,nj->ij", around * weights[:, None], around)
         before = self.spread @ self.spread.T
         blend = trust * covariance + (1.0 - trust) * before
         return replace(
@@ -170,6 +170,11 @@ def _climb(
         # Where the density is zero, very little: what is interpolated must be finite.
         np.maximum(evidence, evidence.max() - 1e3),
     )
+
+
+def _mapped(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """A matrix applied to every row; not by BLAS, whose threads wait for one another where cores are shared."""
+    return np.einsum("ni,ji->nj", rows, matrix)
 
 
 def _proposal(

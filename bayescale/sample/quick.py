@@ -15,8 +15,8 @@ from bayescale.sample.nuts import Compiled
 from bayescale.sample.proposal import along, at_mode
 
 _STARTS = 3
-_ROUNDS = 4  # of learning from weighted draws, at most
-_LEARNING = 1000  # draws a round
+_ROUNDS = 3  # of learning from weighted draws, at most
+_LEARNING = 2000  # draws a round
 _ENOUGH = 0.4  # effective share of draws at which learning stops
 _EFFECTIVE = 1500  # draws worth so many independent ones are aimed at
 _FEWEST, _MOST = 2000, 12000
