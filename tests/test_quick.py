@@ -12,13 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from helpers import make_runs
 
 import bayescale as bs
 from bayescale.cli.run import run
 from bayescale.posterior import Fit, Importance, load_fit
 from bayescale.runs import Runs
 from bayescale.sample import Compiled, Weighted, draw_quick
+from bayescale.spec import resolve
 from bayescale.workflow import programs
+from bayescale.workflow.fitting import beyond_quick
+from bayescale.zoo import load_model, load_populations
 
 LogDensity = Callable[[np.ndarray], tuple[float, np.ndarray]]
 DRAWS, CHAINS = 1000, 4
@@ -248,6 +252,24 @@ def test_the_command_line_takes_the_engine(quickly: Fit, tmp_path: Path) -> None
     words = ["fit", str(table), "-m", "data", "-o", str(tmp_path / "fit.nc"), "--no-pool"]
     assert run([*words, "--no-drift", "--engine", "quick", "--json"]) == 0
     assert load_fit(tmp_path / "fit.nc").convergence.engine == "quick"
+
+
+@pytest.mark.parametrize(
+    ("pool", "drift", "architectures", "said"),
+    [
+        (False, False, ("a",), None),
+        (False, True, ("a",), "scale of drift"),
+        (True, False, ("a", "b"), "spread over architecture"),
+    ],
+)
+def test_models_that_learn_a_scale_go_to_nuts(
+    pool: bool, drift: bool, architectures: tuple[str, ...], said: str | None
+) -> None:
+    runs = make_runs(architectures)
+    spec = load_model("parameter-data")
+    model = resolve(spec, runs, load_populations(), pool=pool, drift=drift, sweep=False)
+    reason = beyond_quick(model)
+    assert (reason is None) if said is None else (reason is not None and said in reason)
 
 
 def test_an_engine_that_does_not_exist_is_named() -> None:

@@ -31,7 +31,7 @@ from bayescale.workflow.folds import By, Fold, folds
 from bayescale.workflow.scoring import check_baseline, grouped, score_baseline, with_place
 from bayescale.zoo import load_model, load_populations
 
-VERSION = 2  # of what a kept fold holds
+VERSION = 3  # of what a kept fold holds
 
 
 def backtest(
