@@ -124,7 +124,7 @@ def simulated(tested: Bench) -> list[Simulated]:
     for seed in range(SIMULATIONS):
         truth = tested.truth(seed)
         log_loss = tested.simulate(truth, seed)
-        fitted, _ = tested.refit(log_loss, seed, SHORT, cores=1)
+        fitted, _, _ = tested.refit(log_loss, seed, SHORT, cores=1)
         true, found = (quantities(tested.with_losses(f, log_loss)) for f in (truth, fitted))
         out.append((true, found))
     return out
@@ -144,7 +144,7 @@ def test_a_simulator_of_another_law_fails(tested: Bench) -> None:
         truth = tested.truth(seed)
         other = with_draws(truth, truth.posterior.assign(delta=np.sqrt(truth.posterior["delta"])))
         log_loss = tested.simulate(other, seed)
-        fitted, _ = tested.refit(log_loss, seed, SHORT, cores=1)
+        fitted, _, _ = tested.refit(log_loss, seed, SHORT, cores=1)
         true, found = (quantities(tested.with_losses(f, log_loss)) for f in (truth, fitted))
         rows.append(rank(true, found))
     ranks = pd.DataFrame(rows)

@@ -1,6 +1,23 @@
 """The only room that makes a ``pm.Model``: from a resolved specification and a table to a graph."""
 
-from bayescale.build.model import Observations, build, canonical_rows, observations
+from bayescale.build.data import (
+    Observations,
+    canonical_rows,
+    model_data,
+    observations,
+    signed_scales,
+    structure,
+)
+from bayescale.build.model import build
 from bayescale.build.namespace import pytensor_namespace
 
-__all__ = ["Observations", "build", "canonical_rows", "observations", "pytensor_namespace"]
+__all__ = [
+    "Observations",
+    "build",
+    "canonical_rows",
+    "model_data",
+    "observations",
+    "pytensor_namespace",
+    "signed_scales",
+    "structure",
+]

@@ -20,41 +20,37 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.build.data import datum, numbers
 from bayescale.laws import Array
 from bayescale.spec import Level, Prior, ResolvedModel
 
 _EXPONENTS = ("alpha", "beta", "delta")
 # Scales that may be as good as zero, of few effects that are drawn as scale times z.
 _THROUGH_ZERO = ("sweep",)
-# Rows a group from which data say more of its effect than the spread of the groups does.
-_ROWS_THAT_TELL = 8
 
 
-def centring(tau: Array, rows_per_group: float) -> tuple[Array, Array]:
-    """Standard deviation of v and the factor on it, of group effects sampled as factor · v with spread τ in all.
+def centred(tau: Array, level: str) -> tuple[Array, Array]:
+    """Standard deviation of v, and the factor on it, of group effects factor · v with spread τ in all: τ^w and τ^(1−w).
 
-    Non-centred, (1, τ), where groups have few rows: v is then near its prior whatever τ is. With many rows the effect
-    itself is what data know, and v would move with 1/τ: half centred, (√τ, √τ), which also holds where τ is near zero
-    (Papaspiliopoulos et al. 2007, Statistical Science 22, sec. 5).
+    w is the model's data, from :func:`bayescale.build.data.centring`.
     """
-    if rows_per_group < _ROWS_THAT_TELL:
-        return pt.ones_like(tau), tau
-    return pt.sqrt(tau), pt.sqrt(tau)
-
+    w = datum(f"centring_{level}")
+    return tau**w, tau ** (1.0 - w)
 
 
 def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
-    """A random variable with a prior of :mod:`bayescale.spec`."""
+    """A random variable with a prior of :mod:`bayescale.spec`, whose numbers are the model's data."""
+    at = numbers(name, prior)
     if prior.family == "LogitNormal":
         # PyMC gives this one no transform of its own; without it the sampler would leave (0, 1).
         move = pm.distributions.transforms.logodds
-        return pm.LogitNormal(name, **dict(prior.values), dims=dims, default_transform=move)
+        return pm.LogitNormal(name, **at, dims=dims, default_transform=move)
     if prior.family == "HalfNormal" and name in _THROUGH_ZERO:
         # On the log scale a sampler crawls through all the values that are as good as zero; the absolute value of a
         # Normal passes through zero instead, where what it scales vanishes.
-        signed = pm.Normal(f"z_{name}", sigma=prior["sigma"], dims=dims)
+        signed = pm.Normal(f"z_{name}", **at, dims=dims)
         return pm.Deterministic(name, pt.abs(signed), dims=dims)
-    return getattr(pm, prior.family)(name, **dict(prior.values), dims=dims)
+    return getattr(pm, prior.family)(name, **at, dims=dims)
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations
     value: dict[str, Array] = {}
     for name, prior in priors.items():
         if name in log_value:
-            density = pm.Normal.dist(mu=prior["mu"], sigma=prior["sigma"])
+            density = pm.Normal.dist(**numbers(name, prior))
             pm.Potential(f"prior_{name}", pm.logp(density, log_value[name]))
             value[name] = pm.Deterministic(name, pt.exp(log_value[name]), dims=dims)
         else:
@@ -110,18 +106,23 @@ def _zero_sum_logp(effect: Array, tau: Array) -> Array:
 
 def _level_coordinates(priors: dict[str, Prior], dims: tuple[str, ...]) -> dict[str, Array]:
     """Logs of R₀, L∞ and the exponents from the coordinates of the module's first paragraph."""
-    floor, level = np.exp(priors["L_inf"]["mu"]), np.exp(priors["R0"]["mu"])
-    log_total = _flat("log_level", np.log(floor + level), dims)
-    logit_share = _flat("logit_floor_share", np.log(floor / level), dims)
+    level, floor = datum("prior_R0_mu"), datum("prior_L_inf_mu")
+    log_total = _flat("log_level", pt.logaddexp(floor, level), dims)
+    logit_share = _flat("logit_floor_share", floor - level, dims)
     # log(1 - share) and log(share), each without cancellation.
     log_rest, log_share = -pt.softplus(logit_share), -pt.softplus(-logit_share)
     log_value = {"R0": log_total + log_rest, "L_inf": log_total + log_share}
     for name in (n for n in priors if n not in log_value):
-        start = priors[name]["mu"] + np.log(level / (floor + level))
+        # log α + log(R₀/T), at the priors' medians.
+        start = datum(f"prior_{name}_mu") - pt.softplus(floor - level)
         log_value[name] = _flat(f"log_elasticity_{name}", start, dims) - log_rest
     return log_value
 
 
-def _flat(name: str, start: float, dims: tuple[str, ...]) -> Array:
+def _flat(name: str, start: Array, dims: tuple[str, ...]) -> Array:
+    """A coordinate without a density of its own, as its distance from where a sampler starts.
+
+    The start is data, which an ``initval`` cannot be: a compiled model would start where its first table lay.
+    """
     sizes = tuple(len(pm.modelcontext(None).coords[d]) for d in dims)
-    return pm.Flat(name, dims=dims or None, initval=np.full(sizes, start))
+    return start + pm.Flat(name, dims=dims or None, initval=np.zeros(sizes))

@@ -91,6 +91,8 @@ class Sampling:
         Number of chains.
     seed
         Of the sampler; each further attempt takes the next one.
+    engine
+        nuts, or quick: importance sampling at the mode, which falls back to nuts where it does not hold, and says so.
     """
 
     exclude: Several = ()
@@ -101,6 +103,7 @@ class Sampling:
     tune: int = 1000
     chains: int = 4
     seed: int = 0
+    engine: Literal["nuts", "quick"] = "nuts"
 
     def settings(self) -> dict[str, Any]:
         """Arguments of the package's own functions; refuses a seed that no generator takes."""
@@ -114,6 +117,7 @@ class Sampling:
             "tune": self.tune,
             "chains": self.chains,
             "seed": self.seed,
+            "engine": self.engine,
         }
 
 

@@ -1,7 +1,7 @@
 """The posterior branch's root: `Fit`, `Stacked`, their files, convergence gate and groups; never imports PyMC."""
 
 from bayescale.posterior.contraction import contraction, link_spread
-from bayescale.posterior.convergence import Convergence, assess, diagnostics
+from bayescale.posterior.convergence import Convergence, Importance, Verdict, assess, diagnostics
 from bayescale.posterior.curve import Curve, group_curve
 from bayescale.posterior.fit import Fit, require_fit
 from bayescale.posterior.groups import (
@@ -25,12 +25,14 @@ __all__ = [
     "Curve",
     "Fit",
     "Group",
+    "Importance",
     "Mixture",
     "New",
     "Posterior",
     "Side",
     "Stacked",
     "Summary",
+    "Verdict",
     "assess",
     "contraction",
     "curve_of",

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import xarray as xr
+
+from bayescale.errors import unknown
 
 RHAT_MAX = 1.01
 ESS_MIN = 400.0
 DIVERGENT_SHARE_MAX = 0.001
 EBFMI_MIN = 0.3
+PARETO_K_MAX = 0.7
+
+
+class Verdict(Protocol):
+    """What every engine says of its draws."""
+
+    engine: ClassVar[str]
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps the fit from passing, each with its value and its bound."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the fit may be used."""
+
+    @property
+    def advice(self) -> str:
+        """What to try when the gate is not passed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON: the engine, its diagnostics, ``passed`` and ``problems``."""
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """Diagnostics of a fit against the gate.
+    """Diagnostics of a fit by NUTS against the gate.
 
     Attributes
     ----------
@@ -37,6 +62,8 @@ class Convergence:
     divergences: int
     draws: int
     ebfmi: float
+
+    engine: ClassVar[str] = "nuts"
 
     @property
     def problems(self) -> list[str]:
@@ -83,7 +110,77 @@ class Convergence:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        return asdict(self) | {"passed": self.passed, "problems": self.problems}
+        return _plain(self)
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Diagnostics of a fit by importance sampling (engine ``quick``) against the gate.
+
+    Attributes
+    ----------
+    pareto_k : float
+        Shape k̂ of the tail of the importance weights: above .7 their mean cannot be trusted (Vehtari et al. 2024,
+        Pareto smoothed importance sampling).
+    ess : float
+        Effective number of draws, (Σw)²/Σw².
+    draws : int
+        Draws from the proposal.
+    """
+
+    pareto_k: float
+    ess: float
+    draws: int
+
+    engine: ClassVar[str] = "quick"
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps the fit from passing, each with its value and its bound."""
+        found = []
+        # NaN must fail, hence "not <=".
+        if not self.pareto_k <= PARETO_K_MAX:
+            found.append(
+                f"Pareto k̂ of the importance weights is {self.pareto_k:.2f} (at most {PARETO_K_MAX})"
+            )
+        if not self.ess >= ESS_MIN:
+            found.append(f"ESS of the importance weights is {self.ess:.0f} (at least 400)")
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """Whether the fit may be used."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        if self.passed:
+            return (
+                f"importance sampling holds: k̂ {self.pareto_k:.2f}, "
+                f"ESS {self.ess:.0f} of {self.draws} draws"
+            )
+        return "importance sampling does not hold: " + "; ".join(self.problems)
+
+    @property
+    def advice(self) -> str:
+        """What to try when the gate is not passed."""
+        return "take engine='nuts'"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return _plain(self)
+
+
+def _plain(verdict: Convergence | Importance) -> dict[str, Any]:
+    said = {"engine": verdict.engine, "passed": verdict.passed, "problems": verdict.problems}
+    return asdict(verdict) | said
+
+
+def verdict_from(engine: str, fields: Mapping[str, Any]) -> Verdict:
+    """A verdict from the diagnostics that its engine states."""
+    kinds = {kind.engine: kind for kind in (Convergence, Importance)}
+    if engine not in kinds:
+        raise unknown("engine", engine, kinds)
+    return kinds[engine](**fields)
 
 
 def diagnostics(posterior: xr.Dataset) -> xr.Dataset:

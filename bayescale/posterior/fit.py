@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from bayescale.errors import ConvergenceError, ForecastError, unknown
-from bayescale.posterior.convergence import Convergence
+from bayescale.posterior.convergence import Verdict
 from bayescale.posterior.groups import Group, New, Side, group_parameters
 from bayescale.spec import ResolvedModel
 
@@ -38,12 +38,12 @@ class Fit:
     Attributes
     ----------
     tree : xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``diagnostics`` (R̂ and ESS of every scalar), ``observed_data`` (loss)
+        Groups ``posterior``, ``sample_stats``, ``diagnostics`` (by scalar R̂ and ESS, or k̂), ``observed_data`` (loss)
         and ``constant_data`` (inputs and labels of the fitted rows), as ArviZ takes them.
     model : ResolvedModel
         The model with its priors as numbers, its groups and its pivots.
-    convergence : Convergence
-        The gate's verdict.
+    convergence : Convergence or Importance
+        The gate's verdict, by the engine that made the draws.
     data_hash : str
         Content hash of the fitted :class:`bayescale.runs.Runs`.
     seed : int
@@ -51,12 +51,12 @@ class Fit:
     versions : dict
         Package → version that made the fit.
     notes : tuple of str
-        What loading said of the table.
+        What loading said of the table, and fitting of its engine.
     """
 
     tree: xr.DataTree
     model: ResolvedModel
-    convergence: Convergence
+    convergence: Verdict
     data_hash: str
     seed: int
     versions: dict[str, str]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.errors import ForecastError
-from bayescale.posterior.convergence import Convergence
+from bayescale.posterior.convergence import Verdict
 from bayescale.posterior.fit import Fit, require_fit
 
 SUM_AGREES = 1e-6
@@ -84,7 +84,7 @@ class Stacked:
         return counts
 
     @property
-    def convergence(self) -> Convergence:
+    def convergence(self) -> Verdict:
         """That of the first member that missed the gate, else of the first."""
         missed = [m.convergence for m in self.members if not m.convergence.passed]
         return (missed or [self.members[0].convergence])[0]

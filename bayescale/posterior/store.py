@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bayescale.errors import FitFileError
 from bayescale.files import written_beside
-from bayescale.posterior.convergence import Convergence
+from bayescale.posterior.convergence import Convergence, Verdict, verdict_from
 from bayescale.posterior.fit import Fit
 from bayescale.spec import ResolvedModel
 
@@ -44,6 +44,7 @@ def save(fit: Fit, path: str | Path) -> Path:
         "format": FORMAT,
         "schema_version": SCHEMA_VERSION,
         "model": fit.model.model_dump_json(),
+        "engine": fit.convergence.engine,
         "convergence": json.dumps(_fields(fit.convergence)),
         "data_hash": fit.data_hash,
         "model_hash": fit.model.hash,
@@ -57,8 +58,8 @@ def save(fit: Fit, path: str | Path) -> Path:
     return target
 
 
-def _fields(convergence: Convergence) -> dict[str, Any]:
-    derived = ("passed", "problems")
+def _fields(convergence: Verdict) -> dict[str, Any]:
+    derived = ("engine", "passed", "problems")
     return {k: v for k, v in convergence.to_dict().items() if k not in derived}
 
 
@@ -100,11 +101,13 @@ def load_fit(path: str | Path) -> Fit:
     missing = [g for g in _GROUPS if g not in tree.children]
     if missing:
         raise FitFileError(f"{source} lacks the groups {', '.join(missing)}: it is incomplete")
+    # Files of the time when there was one engine do not name it.
+    engine = str(header.get("engine", Convergence.engine))
     return Fit(
         tree=tree,
         model=_field(source, header, "model", ResolvedModel.model_validate_json),
         convergence=_field(
-            source, header, "convergence", lambda text: Convergence(**json.loads(text))
+            source, header, "convergence", lambda text: verdict_from(engine, json.loads(text))
         ),
         data_hash=_field(source, header, "data_hash", str),
         seed=_field(source, header, "seed", int),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nutpie
+import pandas as pd
 import pymc as pm
 import xarray as xr
 
@@ -20,13 +21,27 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled model; if it is reusable, :meth:`with_data` runs it on other data of the same shape."""
+    """A compiled model; if it is reusable, :meth:`with_data` runs it on other data, of as many rows as they have."""
 
     program: Any
 
-    def with_data(self, **data: Any) -> Compiled:
-        """The same program on other values of its mutable data (``log_loss``, ``u_params``, ...)."""
-        return Compiled(self.program.with_data(**data))
+    @property
+    def data_names(self) -> set[str]:
+        """Names of the mutable data that the program reads: a model may declare some that nothing depends on."""
+        return {str(variable.name) for variable in self.program.shared_var_keys}
+
+    def with_data(
+        self, coords: Mapping[str, Sequence[str]] | None = None, /, **data: Any
+    ) -> Compiled:
+        """The same program on other values of its mutable data (``log_loss``, ``u_params``, ...).
+
+        ``coords`` gives the labels of these data's groups, where they differ.
+        """
+        program = self.program.with_data(**data)
+        if coords is not None:
+            labels = {dim: pd.Index(values) for dim, values in coords.items()}
+            program = replace(program, _coords=program.coords | labels)
+        return Compiled(program)
 
     def settled(self, *, cores: int | None, seed: int) -> Compiled:
         """The same posterior in coordinates in which a sampler moves freely (:mod:`bayescale.sample.whitening`)."""
@@ -104,12 +119,15 @@ def draw(
     if posterior.sizes["draw"] < draws:
         # nutpie answers Ctrl-C with the draws so far; a caller must not take them for a fit.
         raise KeyboardInterrupt
-    posterior = posterior[[str(v) for v in posterior.data_vars if not str(v).startswith(_INTERNAL)]]
-    used = {d for v in posterior.data_vars.values() for d in v.dims}
-    posterior = posterior.drop_vars([c for c in posterior.coords if c not in used])
-    return xr.DataTree.from_dict(
-        {"/posterior": posterior, "/sample_stats": _plain(tree["sample_stats"].to_dataset())}
-    )
+    stats = _plain(tree["sample_stats"].to_dataset())
+    return xr.DataTree.from_dict({"/posterior": readable(posterior), "/sample_stats": stats})
+
+
+def readable(posterior: xr.Dataset) -> xr.Dataset:
+    """A posterior without the coordinates of the sampler, and without labels that nothing has."""
+    kept = posterior[[str(v) for v in posterior.data_vars if not str(v).startswith(_INTERNAL)]]
+    used = {d for v in kept.data_vars.values() for d in v.dims}
+    return kept.drop_vars([c for c in kept.coords if c not in used])
 
 
 def _plain(stats: xr.Dataset) -> xr.Dataset:

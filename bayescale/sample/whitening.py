@@ -24,21 +24,17 @@ from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 
 # Curvature below this, in units of a unit Normal's, is noise of the average: no direction is stretched further.
 LEAST_CURVATURE = 0.05
-DIFFERENCE = (
-    1e-4  # of the central differences of the gradient; priors have scales of the order of one
-)
+# Of the central differences of the gradient; priors have scales of the order of one.
+DIFFERENCE = 1e-4
 MOST_DIMENSIONS = 1000  # beyond, dense algebra costs more than the gradient
-POINTS, GRADIENTS = (
-    16,
-    20_000,
-)  # draws whose Hessians are averaged, and gradients spent on them at most
+# Draws whose Hessians are averaged, and gradients spent on them at most.
+POINTS, GRADIENTS = 16, 20_000
 
 # The two short runs: iterations of adaptation, draws, and doublings of a trajectory at most.
 CHAINS, ACCEPT = 4, 0.8
 FIRST, SECOND = (150, 20, 7), (150, 100, 8)
-STIFF = (
-    0.6  # of the longest trajectory of the first run: a mean above it says that the sampler crawls
-)
+# Of the longest trajectory of the first run: a mean above it says that the sampler crawls.
+STIFF = 0.6
 
 _DOUBLES = types.CPointer(types.double)
 _LOGP = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr)
@@ -139,7 +135,9 @@ def wrapped(program: Any, location: np.ndarray, scale: np.ndarray, starts: np.nd
     program : CompiledPyMCModel
         To be wrapped.
     location : ndarray, shape (dim,)
+        In x.
     scale : ndarray, shape (dim, dim)
+        Of x.
     starts : ndarray, shape (start, dim)
         Places, in x, at which chains may start.
     """

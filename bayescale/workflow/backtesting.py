@@ -26,12 +26,12 @@ from bayescale.predict import (
 )
 from bayescale.runs import Runs, load_runs
 from bayescale.spec import ModelSpec, resolve
-from bayescale.workflow.fitting import Report, fit, reporter
+from bayescale.workflow.fitting import Engine, Report, fit, reporter
 from bayescale.workflow.folds import By, Fold, folds
 from bayescale.workflow.scoring import check_baseline, grouped, score_baseline, with_place
 from bayescale.zoo import load_model, load_populations
 
-VERSION = 2  # of what a kept fold holds
+VERSION = 3  # of what a kept fold holds
 
 
 def backtest(
@@ -48,6 +48,7 @@ def backtest(
     tune: int = 1000,
     chains: int = 4,
     seed: int = 0,
+    engine: Engine = "nuts",
     folder: str | Path | None = None,
     progress: bool | Report = True,
 ) -> Backtest:
@@ -62,9 +63,9 @@ def backtest(
         ``load_model(name).exact()``.
     by, cuts
         How runs are held out, see :func:`bayescale.workflow.folds.folds`.
-    exclude, pool, drift, sweep, draws, tune, chains, seed
-        As in :func:`bayescale.fit`; of these a baseline takes the seed only. Pivots and data-scaled priors read the
-        fitted rows only.
+    exclude, pool, drift, sweep, draws, tune, chains, seed, engine
+        As in :func:`bayescale.fit`; of these a baseline takes the seed only, and with ``quick`` folds of one structure
+        are compiled once. Pivots and data-scaled priors read the fitted rows only.
     folder : path, optional
         Keeps the result of every fold: a back-test that was stopped goes on where it was.
     progress : bool or callable
@@ -93,6 +94,7 @@ def backtest(
         "tune": tune,
         "chains": chains,
         "seed": seed,
+        "engine": engine,
     }
     split = folds(table, by, cuts)
     kept = _Kept(folder)
@@ -121,6 +123,10 @@ def backtest(
         f"{p['fold']['model']}, {p['fold']['fold']}" for p in parts if not p["fold"]["converged"]
     ]
     notes = tuple(f"missed the convergence gate, scored all the same: {m}" for m in missed)
+    fitted = [p["fold"]["engine"] for p in parts if p["fold"]["engine"] != "baseline"]
+    fallen = sum(made != engine for made in fitted)
+    if fallen:
+        notes = (f"the {engine} engine fell back to NUTS in {fallen} of {len(fitted)} fits", *notes)
     return Backtest(
         rows=pd.DataFrame([row for p in parts for row in p["rows"]]),
         folds=pd.DataFrame([p["fold"] for p in parts]),
@@ -170,6 +176,7 @@ def _score(
             **named,
             "fitted": len(fold.fitted),
             "held_out": len(rows),
+            "engine": fitted.convergence.engine,
             "converged": fitted.convergence.passed,
             "verdict": str(fitted.convergence),
         },

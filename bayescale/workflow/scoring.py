@@ -72,6 +72,7 @@ def score_baseline(
             "fold": fold.name,
             "fitted": len(fold.fitted),
             "held_out": len(rows),
+            "engine": "baseline",
             "converged": True,
             "verdict": "baseline: a bootstrap, no chains",
         },

@@ -66,8 +66,8 @@ class Bench:
         seed: int,
         attempts: Sequence[Mapping[str, Any]],
         cores: int | None = None,
-    ) -> tuple[Fit, int]:
-        """The posterior of simulated losses, and which attempt gave it: the first good one, else the last."""
+    ) -> tuple[Fit, Convergence, int]:
+        """The posterior of simulated losses, its verdict, and which attempt gave it: the first good one or the last."""
         from bayescale.sample import draw
 
         data = self.program.with_data(log_loss=log_loss)
@@ -79,7 +79,7 @@ class Bench:
             verdict = assess(diagnostics(draws), tree["sample_stats"].to_dataset())
             if good_enough(verdict):
                 break
-        return self._as_fit(draws, verdict, _OTHER_KEY + seed), attempt
+        return self._as_fit(draws, verdict, _OTHER_KEY + seed), verdict, attempt
 
     def with_losses(self, fit: Fit, log_loss: np.ndarray) -> Fit:
         """The fit on other losses; the standard error of each row's log loss stays the program's."""
@@ -103,14 +103,14 @@ class Bench:
         """Draw a truth, simulate, refit, rank; one entry of :attr:`bayescale.checks.SBC.records`."""
         truth = self.truth(seed)
         log_loss = self.simulate(truth, seed)
-        fitted, attempt = self.refit(log_loss, seed, attempts, cores)
+        fitted, verdict, attempt = self.refit(log_loss, seed, attempts, cores)
         ranks = rank(of(self.with_losses(truth, log_loss)), of(self.with_losses(fitted, log_loss)))
         return {
             "seed": seed,
             "attempt": attempt,
-            "rhat": fitted.convergence.rhat,
-            "divergences": fitted.convergence.divergences,
-            "good": good_enough(fitted.convergence),
+            "rhat": verdict.rhat,
+            "divergences": verdict.divergences,
+            "good": good_enough(verdict),
             "ranks": ranks,
         }
 

@@ -1,0 +1,205 @@
+"""Everything in a built model that is a number and not structure: observations, priors, scales, by name.
+
+Two resolved models of the same :func:`structure` differ in :func:`model_data` only: one compiled program serves both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+
+from bayescale.errors import ModelError, unknown
+from bayescale.laws import Array, overlap
+from bayescale.runs import Runs, sweeps
+from bayescale.spec import Prior, ResolvedModel, coords
+
+# Rows a group, on average, from which data say more of its effect than the spread of the groups does.
+ROWS_THAT_TELL = 8
+_ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep")
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the likelihood reads: one entry a row, labels already turned into positions.
+
+    Attributes
+    ----------
+    centred : dict of str to ndarray, shape (run,)
+        Log inputs less their pivots.
+    log_loss : ndarray, shape (run,)
+    log_loss_se : ndarray, shape (run,)
+        Standard error of the log loss where the table gives one, else 0.
+    index : dict of str to ndarray of int, shape (run,)
+        Position of each row's architecture, task and study among the model's groups.
+        Also of its ``curve`` and its ``sweep`` where the model has drift or sweeps.
+    upper : ndarray or None, shape (run,)
+        Random-guess level of the row's task, for bounded laws.
+    """
+
+    centred: dict[str, np.ndarray]
+    log_loss: np.ndarray
+    log_loss_se: np.ndarray
+    index: dict[str, np.ndarray]
+    upper: np.ndarray | None
+
+
+def observations(model: ResolvedModel, runs: Runs) -> Observations:
+    """Line a table up with a resolved model; every label is checked here, since compiled code checks no bounds."""
+    order = _order(runs)
+    table = runs.table.loc[order].reset_index(drop=True)
+    index: dict[str, np.ndarray] = {}
+    for level, labels in model.groups.items():
+        position = {label: i for i, label in enumerate(labels)}
+        for label in table[level].astype(str).unique():
+            if label not in position:
+                raise unknown(level, label, labels, "the resolved model")
+        index[level] = table[level].astype(str).map(position).to_numpy("int64")
+    if model.curves:
+        at = {pair: i for i, pair in enumerate(model.curves)}
+        pairs = zip(table["architecture"].astype(str), table["task"].astype(str), strict=True)
+        index["curve"] = np.array([at[pair] for pair in pairs], dtype="int64")
+    if model.sweeps:
+        at_sweep = {label: i for i, label in enumerate(model.sweeps)}
+        own = sweeps(runs)
+        if own is None or not set(own) <= set(at_sweep):
+            raise ModelError("the table has other sweeps than those that the model was resolved on")
+        index["sweep"] = own.loc[order].map(at_sweep).to_numpy("int64")
+    loss = table["loss"].to_numpy(float)
+    se = table["loss_se"].to_numpy(float) if "loss_se" in table else np.zeros(len(table))
+    return Observations(
+        centred={
+            axis: np.log(table[axis].to_numpy(float)) - pivot
+            for axis, pivot in model.pivots.items()
+        },
+        log_loss=np.log(loss),
+        log_loss_se=np.nan_to_num(se) / loss,
+        index=index,
+        upper=np.array([model.upper[str(t)] for t in table["task"]]) if model.upper else None,
+    )
+
+
+def canonical_rows(runs: Runs) -> pd.DataFrame:
+    """The table in an order that does not depend on how it was given, so that a seed fixes the draws."""
+    return runs.table.loc[_order(runs)].reset_index(drop=True)
+
+
+def _order(runs: Runs) -> pd.Index:
+    columns = [c for c in _ORDER if c in runs.table]
+    return runs.table.sort_values(columns, kind="stable").index
+
+
+def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
+    """Values of all mutable data of :func:`bayescale.build.build`, by name.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``log_loss``, ``log_loss_se``, ``<level>_index``, ``upper`` and the inputs (``u_<axis>``, or ``overlap_<axis>``
+        with a dim ``interval_<axis>`` where the axis drifts), dim ``run``; ``first_of_<group>``, a row of each curve
+        and each sweep; ``prior_<parameter>_<argument>`` and ``centring_<level>``, scalars; ``scale_<level>``, the prior scales of τ.
+    """
+    seen = observations(model, runs)
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+        f"{level}_index": (("run",), value) for level, value in seen.index.items()
+    }
+    for group, dim in (("curve", "curve"), ("sweep", "sweep_label")):
+        if group in seen.index:
+            first = np.unique(seen.index[group], return_index=True)[1]
+            data[f"first_of_{group}"] = ((dim,), first)
+    for axis, value in seen.centred.items():
+        if axis in model.drift:
+            lengths = overlap(value, *model.drift[axis])
+            data[f"overlap_{axis}"] = (("run", f"interval_{axis}"), lengths)
+        else:
+            data[f"u_{axis}"] = (("run",), value)
+    if seen.upper is not None:
+        data["upper"] = (("run",), seen.upper)
+    data |= {f"centring_{level}": ((), np.asarray(w)) for level, w in centring(model, seen).items()}
+    for name, prior in priors(model).items():
+        data |= {f"prior_{name}_{key}": ((), np.asarray(number)) for key, number in prior.values}
+    for level in model.levels():
+        names = model.pooled_parameters(level)
+        scale = np.array([model.parameters[n].pool[level] for n in names])
+        data[f"scale_{level}"] = ((f"parameter_{level}",), scale)
+    data["log_loss_se"] = (("run",), seen.log_loss_se)
+    data["log_loss"] = (("run",), seen.log_loss)
+    return xr.Dataset(data)
+
+
+def centring(model: ResolvedModel, seen: Observations) -> dict[str, float]:
+    """Exponent w of each level's effects, and of the curves' walks: they are sampled as v ~ Normal(0, τ^w).
+
+    Non-centred, w = 0, where groups have few rows: v = effect/τ is then near its prior whatever τ is. With many rows
+    the effect itself is what data know, and v would move with 1/τ: w = ½, which also holds where τ is near zero
+    (Papaspiliopoulos et al. 2007, Statistical Science 22, sec. 5).
+    """
+    levels: list[str] = [*model.levels(), *(["curve"] if model.drift else [])]
+    found = {}
+    for level in levels:
+        sides = ("architecture", "task") if level == "cell" else (level,)
+        groups = set(zip(*(seen.index[side] for side in sides), strict=True))
+        found[level] = 0.5 if len(seen.log_loss) >= ROWS_THAT_TELL * len(groups) else 0.0
+    return found
+
+
+def priors(model: ResolvedModel) -> dict[str, Prior]:
+    """Priors of all parameters that have one, and of ν − 2."""
+    found = {n: p.get_prior() for n, p in model.parameters.items() if p.prior is not None}
+    if model.nu_minus_2 is not None:
+        found["nu_minus_2"] = Prior.parse(model.nu_minus_2)
+    return found
+
+
+def signed_scales(model: ResolvedModel) -> dict[str, float]:
+    """Coordinates whose absolute value is a scale with a HalfNormal prior, with the standard deviation of each."""
+    return {
+        f"z_{name}": prior["sigma"]
+        for name, prior in priors(model).items()
+        if prior.family == "HalfNormal"
+    }
+
+
+def declare(data: xr.Dataset) -> None:
+    """Give the open ``pm.Model`` its data."""
+    for name, value in data.data_vars.items():
+        pm.Data(str(name), value.to_numpy(), dims=tuple(map(str, value.dims)) or None)
+
+
+def datum(name: str) -> Array:
+    """One of the open model's data."""
+    return pm.modelcontext(None)[name]
+
+
+def numbers(name: str, prior: Prior) -> dict[str, Array]:
+    """The arguments of a parameter's prior, as the open model's data."""
+    return {key: datum(f"prior_{name}_{key}") for key, _ in prior.values}
+
+
+def structure(model: ResolvedModel) -> str:
+    """A key of all that a compiled program depends on besides :func:`model_data`."""
+    shape: dict[str, Any] = {
+        "spec": model.spec.model_dump(mode="json"),
+        "pooled": model.pooled,
+        "levels": model.levels(),
+        "sizes": {
+            # Names of parameters are structure; labels of groups are not.
+            dim: labels if dim.startswith("parameter_") else len(labels)
+            for dim, labels in coords(model).items()
+        },
+        "drift": model.drift,
+        "parameters": {
+            name: [p.support, p.fixed, p.equals, list(p.pool)]
+            for name, p in model.parameters.items()
+        },
+        "families": {name: prior.family for name, prior in priors(model).items()},
+        "bounded": bool(model.upper),
+        "axes": list(model.pivots),
+    }
+    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
