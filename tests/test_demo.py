@@ -95,7 +95,7 @@ def prior_fit(monkeypatch: pytest.MonkeyPatch) -> Fit:
             progress(stage, 0.0)
             progress(stage, 1.0)
         progress("checking convergence", 1.0)
-        progress("sampling again (attempt 2)", 0.0)
+        progress("sampling as many chains more", 0.0)
         return fit
 
     monkeypatch.setattr(module, "fit", instead)

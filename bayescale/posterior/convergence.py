@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -15,6 +15,8 @@ RHAT_MAX = 1.01
 ESS_MIN = 400.0
 DIVERGENT_SHARE_MAX = 0.001
 EBFMI_MIN = 0.3
+# Chains that agree so far, and misbehave in nothing else, need only more draws.
+RHAT_NEAR = 1.05
 PARETO_K_MAX = 0.7
 
 
@@ -86,6 +88,12 @@ class Convergence:
     def passed(self) -> bool:
         """Whether the fit may be used."""
         return not self.problems
+
+    @property
+    def only_short(self) -> bool:
+        """Whether the gate is missed by the number of draws alone."""
+        enough = replace(self, rhat=1.0, ess_bulk=ESS_MIN, ess_tail=ESS_MIN)
+        return not self.passed and self.rhat <= RHAT_NEAR and enough.passed
 
     def __str__(self) -> str:
         if self.passed:

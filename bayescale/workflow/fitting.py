@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import ConvergenceError, ModelError, unknown
-from bayescale.posterior import Fit, Importance, Verdict, assess, diagnostics
+from bayescale.posterior import Convergence, Fit, Importance, Verdict, assess, diagnostics
 from bayescale.runs import Runs, load_runs
 from bayescale.spec import ModelSpec, ResolvedModel, resolve
 from bayescale.workflow.programs import program, widened
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Engine = Literal["nuts", "quick"]
 Report = Callable[[str, float], None]
-MAX_ATTEMPTS = 3
 
 
 def fit(
@@ -63,8 +62,8 @@ def fit(
     drift, sweep : bool
         False to leave out the model's drift (the law is then taken as exact), or the offsets of sweeps.
     draws, tune, chains, cores, seed, target_accept
-        Of the sampler. A fit that misses the gate is sampled again, twice as long and with smaller steps, at most
-        three times in all.
+        Of the sampler. Chains that agree but are too short for the gate are joined by as many more; a fit that still
+        misses it is sampled again, twice and then four times as long, with smaller steps.
     progress : bool or callable
         A bar on the terminal, none, or a callable taking (stage, fraction done).
     allow_unconverged : bool
@@ -148,25 +147,47 @@ def _nuts(compiled: Compiled, report: Report, settings: _Nuts) -> tuple[xr.DataT
 
     report("settling", 0.0)
     compiled = compiled.settled(cores=settings.cores, seed=settings.seed)
-    for attempt in range(MAX_ATTEMPTS):
-        stage = "sampling" if attempt == 0 else f"sampling again (attempt {attempt + 1})"
-        tree = draw(
+
+    def sampled(attempt: int, times: int, stage: str) -> xr.DataTree:
+        return draw(
             compiled,
-            draws=settings.draws * 2**attempt,
-            tune=settings.tune * 2**attempt,
+            draws=settings.draws * times,
+            tune=settings.tune * times,
             chains=settings.chains,
             cores=settings.cores,
             seed=settings.seed + attempt,
-            target_accept=1.0 - (1.0 - settings.target_accept) / 2**attempt,
+            target_accept=1.0 - (1.0 - settings.target_accept) / times,
             progress=_as_fraction(report, stage),
         )
-        report("checking convergence", 1.0)
-        diagnosed = diagnostics(tree["posterior"].to_dataset())
-        verdict = assess(diagnosed, tree["sample_stats"].to_dataset())
+
+    tree = sampled(0, 1, "sampling")
+    diagnosed, verdict = _judged(tree, report)
+    if verdict.only_short:
+        tree = _pooled(tree, sampled(1, 1, "sampling as many chains more"))
+        diagnosed, verdict = _judged(tree, report)
+    for attempt, times in ((2, 2), (3, 4)):
         if verdict.passed:
             break
+        tree = sampled(attempt, times, f"sampling again, {times} times as long")
+        diagnosed, verdict = _judged(tree, report)
     tree["diagnostics"] = xr.DataTree(diagnosed)
     return tree, verdict
+
+
+def _judged(tree: xr.DataTree, report: Report) -> tuple[xr.Dataset, Convergence]:
+    report("checking convergence", 1.0)
+    diagnosed = diagnostics(tree["posterior"].to_dataset())
+    return diagnosed, assess(diagnosed, tree["sample_stats"].to_dataset())
+
+
+def _pooled(one: xr.DataTree, other: xr.DataTree) -> xr.DataTree:
+    """The chains of two runs of one program as the chains of one run."""
+    groups = {}
+    for name in ("posterior", "sample_stats"):
+        parts = [tree[name].to_dataset() for tree in (one, other)]
+        joined = xr.concat(parts, "chain")
+        groups[name] = joined.assign_coords(chain=np.arange(joined.sizes["chain"]))
+    return xr.DataTree.from_dict(groups)
 
 
 def _quick(

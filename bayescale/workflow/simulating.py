@@ -70,7 +70,7 @@ class Bench:
         """The posterior of simulated losses, its verdict, and which attempt gave it: the first good one or the last."""
         from bayescale.sample import draw
 
-        data = self.program.with_data(log_loss=log_loss)
+        data = self.program.with_data(log_loss=log_loss).settled(cores=cores, seed=seed)
         attempt = 0
         for settings in attempts:
             attempt += 1
