@@ -15,7 +15,7 @@ import xarray as xr
 from bayescale.errors import ConvergenceError, ModelError, unknown
 from bayescale.posterior import Fit, Importance, Verdict, assess, diagnostics
 from bayescale.runs import Runs, load_runs
-from bayescale.spec import ModelSpec, ResolvedModel, resolve
+from bayescale.spec import Family, ModelSpec, ResolvedModel, resolve
 from bayescale.workflow.programs import program, widened
 from bayescale.zoo import load_model, load_populations
 
@@ -36,6 +36,8 @@ def fit(
     pool: bool = True,
     drift: bool = True,
     sweep: bool = True,
+    run_effect: bool = True,
+    noise: Family | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -60,8 +62,11 @@ def fit(
         Studies whose evidence must not enter the priors (with all that was computed from the same data).
     pool : bool
         False for one independent curve per architecture × task.
-    drift, sweep : bool
-        False to leave out the model's drift (the law is then taken as exact), or the offsets of sweeps.
+    drift, sweep, run_effect : bool
+        False to leave out the model's drift (the law is then taken as exact), the offsets of sweeps, or those of runs
+        with several rows.
+    noise : {"student-t", "normal", "one-sided", "binomial"}, optional
+        Family of the noise in place of the model's, see :class:`bayescale.spec.Likelihood`.
     draws, tune, chains, cores, seed, target_accept
         Of the sampler. A fit that misses the gate is sampled again, twice as long and with smaller steps, at most
         three times in all.
@@ -95,7 +100,16 @@ def fit(
         raise unknown("engine", engine, get_args(Engine))
     table = runs if isinstance(runs, Runs) else load_runs(runs)
     resolved = resolve(
-        load_model(model), table, load_populations(), prior, exclude, pool, drift, sweep
+        load_model(model),
+        table,
+        load_populations(),
+        prior,
+        exclude,
+        pool,
+        drift,
+        sweep,
+        run_effect,
+        noise,
     )
     sampler = _Nuts(draws, tune, chains, cores, seed, target_accept)
     with reporter(progress) as report:
@@ -215,7 +229,7 @@ def recorded_rows(resolved: ResolvedModel, table: Runs) -> dict[str, xr.Dataset]
     rows = canonical_rows(table)
     constant = {
         c: rows[c].astype(str).to_numpy(object)
-        if rows[c].dtype.kind not in "fi"
+        if rows[c].dtype.kind not in "fib"
         else rows[c].to_numpy(float)
         for c in rows
         if c != "loss"
