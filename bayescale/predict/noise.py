@@ -122,7 +122,9 @@ class Noise:
         if self.inefficiency is not None:
             waste = _along(self.inefficiency, centre)
             tilt = waste / sigma
-            return np.asarray(stats.skewnorm.cdf(z / np.hypot(1.0, tilt), tilt))
+            scaled = z / np.hypot(1.0, tilt)
+            # Of a skew-normal (Azzalini 1985, eq. 5); scipy's own falls back on slow quadrature in the lower tail.
+            return np.asarray(special.ndtr(scaled) - 2.0 * special.owens_t(scaled, tilt))
         if self.nu is not None:
             return np.asarray(stats.t.cdf(z, _along(self.nu, centre)))
         return np.asarray(stats.norm.cdf(z))

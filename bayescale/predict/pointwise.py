@@ -53,7 +53,8 @@ def pointwise(fit: Fit) -> xr.DataArray:
     Raises
     ------
     ForecastError
-        For a fit with a run effect, unfinished runs or noise that is not symmetric, and for one with sweeps saved by a version that did not keep which run is in which.
+        For a fit with a run effect, unfinished runs or noise that is not symmetric, and for one with sweeps saved by a
+        version that did not keep which run is in which.
     """
     require_plain_rows(fit, "leave-one-out")
     rows, posterior = fit.runs, fit.posterior
