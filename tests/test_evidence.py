@@ -12,9 +12,10 @@ from helpers import make_fit, make_runs
 from scipy import stats
 
 import bayescale as bs
-from bayescale.errors import DataError, ModelError, UnknownNameError
+from bayescale.errors import DataError, ForecastError, ModelError, UnknownNameError
 from bayescale.laws import numpy_namespace, to_link
 from bayescale.posterior import Fit
+from bayescale.predict import pointwise
 from bayescale.runs import Runs, paths
 from bayescale.spec import ModelSpec, cholesky, concentration, prior_draws, resolve
 from bayescale.zoo import load_model, load_populations
@@ -247,3 +248,17 @@ def test_a_correlation_needs_two_pooled_parameters() -> None:
     content["parameters"] = {"R0": {"prior": "level_share"}}
     with pytest.raises(ModelError, match="fewer than two parameters"):
         parse_model(content, "own")
+
+
+@pytest.mark.parametrize(
+    ("spec", "noise", "message"),
+    [
+        ("data", "normal", "a run effect"),
+        ("data", "one-sided", "one-sided noise and a run effect"),
+    ],
+)
+def test_what_knows_plain_rows_only_refuses_others(spec: str, noise: Any, message: str) -> None:
+    fit = make_fit(spec, load(checkpoints(), checkpoints="all"), draws=5, noise=noise)
+    with pytest.raises(ForecastError, match=message):
+        pointwise(fit)
+    pointwise(make_fit(spec, load(checkpoints()), draws=5, noise="normal"))
