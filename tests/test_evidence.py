@@ -193,7 +193,11 @@ def test_the_sampler_and_numpy_correlate_alike() -> None:
     effect, tau, partial, z = (np.asarray(v) for v in function(point))
     factor = cholesky(partial, len(tau), numpy_namespace)
     np.testing.assert_allclose(partial, 2.0 / (1.0 + np.exp(-1.0)) - 1.0)
-    np.testing.assert_allclose(effect, tau[:, None] * (factor @ z), rtol=1e-10)
+    # What is mixed is what is drawn, up to the scale in which each parameter is sampled.
+    ratio = np.linalg.solve(factor, effect / tau[:, None]) / z
+    np.testing.assert_allclose(ratio, ratio[:, :1] * np.ones((1, 3)), rtol=1e-8)
+    apart = (effect / tau[:, None])[1] / z[1]
+    assert np.ptp(apart) > 0.1  # negative control: without the factor they are not
     np.testing.assert_allclose(effect.sum(axis=1), 0.0, atol=1e-10)
 
 
