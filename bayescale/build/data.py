@@ -122,7 +122,8 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
         ``log_loss``, ``log_loss_se``, ``<level>_index``, ``upper`` and the inputs (``u_<axis>``, or ``overlap_<axis>``
         with a dim ``interval_<axis>`` where the axis drifts), dim ``run``; of a binomial ``trials`` and ``errors`` in
         place of losses, and with unfinished runs ``final``, ``still`` (positions of rows) and ``bound``;
-        ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>`` and ``centring_<level>``, scalars; ``scale_<level>``, the prior scales of τ.
+        ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>`` and
+        ``centring_<level>``, scalars; ``scale_<level>``, the prior scales of τ.
     """
     seen = observations(model, runs)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {

@@ -214,7 +214,8 @@ def beyond_quick(model: ResolvedModel) -> str | None:
     Scales that are learnt make tails that a proposal misses and k̂ does not see: on curves with drift k̂ was below .7
     and the standard deviation of L∞ still a third to a half too small (tests/benchmarks/quick.py).
     """
-    learnt = [name for name, used in (("drift", model.drift), ("sweeps", model.sweeps)) if used]
+    scales = (("drift", model.drift), ("sweeps", model.sweeps), ("runs", model.paths))
+    learnt = [name for name, used in scales if used]
     learnt = [f"the scale of {name}" for name in learnt]
     learnt += [f"the spread over {level}" for level in model.levels()]
     if not learnt:
