@@ -16,7 +16,7 @@ import xarray as xr
 
 from bayescale.posterior import Convergence, Fit
 from bayescale.runs import Runs, Task, load_runs, sweeps
-from bayescale.spec import ModelSpec, prior_draws, resolve
+from bayescale.spec import Family, ModelSpec, prior_draws, resolve
 from bayescale.zoo import load_model, load_populations
 
 _ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss")
@@ -76,6 +76,7 @@ def make_fit(
     pool: bool = True,
     *,
     drift: bool = False,
+    noise: Family | None = None,
     prior: Mapping[str, str] | None = None,
     values: Mapping[str, float] | None = None,
     converged: bool = True,
@@ -96,6 +97,8 @@ def make_fit(
         As in :func:`bayescale.fit`.
     drift : bool
         Whether local exponents drift, if the model says so; closed forms hold without.
+    noise : str, optional
+        Family of the noise in place of the model's.
     prior : mapping, optional
         Priors stated by the caller.
     values : mapping, optional
@@ -104,7 +107,9 @@ def make_fit(
         Whether the gate was passed.
     """
     table = pile_families() if runs is None else runs
-    resolved = resolve(load_model(model), table, load_populations(), prior, (), pool, drift)
+    resolved = resolve(
+        load_model(model), table, load_populations(), prior, (), pool, drift, noise=noise
+    )
     posterior = _in_chains(prior_draws(resolved, draws * chains, seed), chains)
     if values is not None:
         posterior = _at(posterior, values)
@@ -128,7 +133,9 @@ def make_fit(
     )
     rows = table.table
     rows = rows.sort_values([c for c in _ORDER if c in rows], kind="stable", ignore_index=True)
-    text = {c: rows[c].astype(str).to_numpy(object) for c in rows if rows[c].dtype.kind not in "fi"}
+    text = {
+        c: rows[c].astype(str).to_numpy(object) for c in rows if rows[c].dtype.kind not in "fib"
+    }
     numbers = {c: rows[c].to_numpy(float) for c in rows if c not in text and c != "loss"}
     if resolved.sweeps:
         own = sweeps(table)

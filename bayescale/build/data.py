@@ -17,7 +17,7 @@ import xarray as xr
 
 from bayescale.errors import ModelError, unknown
 from bayescale.laws import Array, overlap
-from bayescale.runs import Runs, sweeps
+from bayescale.runs import Runs, path_labels, sweeps, unfinished
 from bayescale.spec import Prior, ResolvedModel, coords
 
 # Rows a group, on average, from which data say more of its effect than the spread of the groups does.
@@ -38,9 +38,13 @@ class Observations:
         Standard error of the log loss where the table gives one, else 0.
     index : dict of str to ndarray of int, shape (run,)
         Position of each row's architecture, task and study among the model's groups.
-        Also of its ``curve`` and its ``sweep`` where the model has drift or sweeps.
+        Also of its ``curve``, ``sweep`` and ``path`` where the model has drift, sweeps or a run effect.
     upper : ndarray or None, shape (run,)
         Random-guess level of the row's task, for bounded laws.
+    finished : ndarray of bool, shape (run,)
+        False where the loss bounds that of a run which still trains.
+    trials, errors : ndarray of int, shape (run,)
+        Items behind the loss and wrong answers among them; zeros where the model counts none.
     """
 
     centred: dict[str, np.ndarray]
@@ -48,6 +52,9 @@ class Observations:
     log_loss_se: np.ndarray
     index: dict[str, np.ndarray]
     upper: np.ndarray | None
+    finished: np.ndarray
+    trials: np.ndarray
+    errors: np.ndarray
 
 
 def observations(model: ResolvedModel, runs: Runs) -> Observations:
@@ -71,7 +78,15 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
         if own is None or not set(own) <= set(at_sweep):
             raise ModelError("the table has other sweeps than those that the model was resolved on")
         index["sweep"] = own.loc[order].map(at_sweep).to_numpy("int64")
+    if model.paths:
+        at_path = {label: i for i, (label, _, _) in enumerate(model.paths)}
+        own_path = path_labels(table, model.spec.likelihood.sharing)
+        if not set(own_path) <= set(at_path):
+            raise ModelError("the table has other runs than those that the model was resolved on")
+        index["path"] = own_path.map(at_path).to_numpy("int64")
     loss = table["loss"].to_numpy(float)
+    counted = model.spec.likelihood.family == "binomial"
+    trials = table["trials"].to_numpy("int64") if counted else np.zeros(len(table), dtype="int64")
     se = table["loss_se"].to_numpy(float) if "loss_se" in table else np.zeros(len(table))
     return Observations(
         centred={
@@ -82,6 +97,9 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
         log_loss_se=np.nan_to_num(se) / loss,
         index=index,
         upper=np.array([model.upper[str(t)] for t in table["task"]]) if model.upper else None,
+        finished=~unfinished(table),
+        trials=trials,
+        errors=np.rint(loss * trials).astype("int64"),
     )
 
 
@@ -102,15 +120,16 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
     -------
     xarray.Dataset
         ``log_loss``, ``log_loss_se``, ``<level>_index``, ``upper`` and the inputs (``u_<axis>``, or ``overlap_<axis>``
-        with a dim ``interval_<axis>`` where the axis drifts), dim ``run``; ``first_of_<group>``, a row of each curve
-        and each sweep; ``prior_<parameter>_<argument>`` and ``centring_<level>``, scalars; ``scale_<level>``, the prior
-        scales of τ.
+        with a dim ``interval_<axis>`` where the axis drifts), dim ``run``; of a binomial ``trials`` and ``errors`` in
+        place of losses, and with unfinished runs ``final``, ``still`` (positions of rows) and ``bound``;
+        ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>`` and
+        ``centring_<level>``, scalars; ``scale_<level>``, the prior scales of τ.
     """
     seen = observations(model, runs)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         f"{level}_index": (("run",), value) for level, value in seen.index.items()
     }
-    for group, dim in (("curve", "curve"), ("sweep", "sweep_label")):
+    for group, dim in (("curve", "curve"), ("sweep", "sweep_label"), ("path", "path")):
         if group in seen.index:
             first = np.unique(seen.index[group], return_index=True)[1]
             data[f"first_of_{group}"] = ((dim,), first)
@@ -129,9 +148,28 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
         names = model.pooled_parameters(level)
         scale = np.array([model.parameters[n].pool[level] for n in names])
         data[f"scale_{level}"] = ((f"parameter_{level}",), scale)
-    data["log_loss_se"] = (("run",), seen.log_loss_se)
-    data["log_loss"] = (("run",), seen.log_loss)
-    return xr.Dataset(data)
+    return xr.Dataset(data | _observed(model, seen))
+
+
+def _observed(
+    model: ResolvedModel, seen: Observations
+) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """What is counted or measured; bounds apart from final losses, each with the positions of its rows."""
+    if model.spec.likelihood.family == "binomial":
+        return {"trials": (("run",), seen.trials), "errors": (("run",), seen.errors)}
+    if not model.unfinished:
+        return {
+            "log_loss_se": (("run",), seen.log_loss_se),
+            "log_loss": (("run",), seen.log_loss),
+        }
+    final, still = np.flatnonzero(seen.finished), np.flatnonzero(~seen.finished)
+    return {
+        "log_loss_se": (("run",), seen.log_loss_se),
+        "final": (("finished_run",), final),
+        "log_loss": (("finished_run",), seen.log_loss[final]),
+        "still": (("unfinished_run",), still),
+        "bound": (("unfinished_run",), seen.log_loss[still]),
+    }
 
 
 def centring(model: ResolvedModel, seen: Observations) -> dict[str, float]:
@@ -201,6 +239,7 @@ def structure(model: ResolvedModel) -> str:
         },
         "families": {name: prior.family for name, prior in priors(model).items()},
         "bounded": bool(model.upper),
+        "unfinished": model.unfinished,
         "axes": list(model.pivots),
     }
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()

@@ -8,13 +8,22 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.build.data import datum, declare, model_data, priors
-from bayescale.build.drift import at_groups, stretched
+from bayescale.build.data import datum, declare, model_data
+from bayescale.build.drift import stretched
+from bayescale.build.likelihood import observe, offsets
 from bayescale.build.namespace import pytensor_namespace as xp
-from bayescale.build.population import centred, populations, variable
+from bayescale.build.population import centred, populations
 from bayescale.laws import Array, from_link, to_link
 from bayescale.runs import Runs
-from bayescale.spec import GROUP_DIMS, Level, ResolvedModel, coords, effect_dims
+from bayescale.spec import (
+    GROUP_DIMS,
+    Level,
+    ResolvedModel,
+    cholesky,
+    concentration,
+    coords,
+    effect_dims,
+)
 
 
 def build(model: ResolvedModel, runs: Runs) -> pm.Model:
@@ -50,20 +59,7 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
             for axis in model.pivots
         }
         mu = pt.log(law.loss(centred, theta, datum("upper") if model.upper else None, xp))
-        if model.sweeps:
-            z = pm.Normal("z_offset", dims="sweep_label")
-            offset = pm.Deterministic(
-                "offset", at_groups(theta["sweep"], "sweep") * z, dims="sweep_label"
-            )
-            mu = mu + offset[datum("sweep_index")]
-        scale = pt.sqrt(theta["sigma"] ** 2 + datum("log_loss_se") ** 2)
-        observed = datum("log_loss")
-        if model.nu_minus_2 is None:
-            pm.Normal("y", mu=mu, sigma=scale, observed=observed, dims="run")
-        else:
-            extra = variable("nu_minus_2", priors(model)["nu_minus_2"], ())
-            nu = pm.Deterministic("nu", extra + 2.0)
-            pm.StudentT("y", nu=nu, mu=mu, sigma=scale, observed=observed, dims="run")
+        observe(model, theta, mu + offsets(model, theta))
     return built
 
 
@@ -89,10 +85,25 @@ def _effects(
         spread, factor = centred(tau[[names.index(n) for n in rest]], level)
         wide = spread.reshape((len(rest), *[1] * len(groups)))
         v = pm.ZeroSumNormal(f"z_{level}", sigma=wide, dims=dims, n_zerosum_axes=len(groups))
+        eta = model.correlation(level)
+        if eta is not None:
+            # Mixing the parameters within each group leaves the sums over groups at zero.
+            v = wide * pt.tensordot(_correlation(model, level, eta), v / wide, axes=1)
         effect |= {n: factor[i] * v[i] for i, n in enumerate(rest)}
     stacked = pt.stack([effect[n] for n in names])
     pm.Deterministic(f"effect_{level}", stacked, dims=effect_dims(level))
     return effect
+
+
+def _correlation(model: ResolvedModel, level: Level, eta: float) -> Array:
+    """Cholesky factor of the correlation of a level's effects across parameters, under LKJ(η)."""
+    size = len(model.pooled_parameters(level))
+    b = concentration(size, eta)
+    unit = pm.Beta(f"z_partial_{level}", alpha=b, beta=b, dims=f"pair_{level}")
+    partial = pm.Deterministic(
+        f"partial_correlation_{level}", 2.0 * unit - 1.0, dims=f"pair_{level}"
+    )
+    return cholesky(partial, size, xp)
 
 
 def _by_run(model: ResolvedModel) -> dict[str, Array]:

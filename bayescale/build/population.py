@@ -26,7 +26,7 @@ from bayescale.spec import Level, Prior, ResolvedModel
 
 _EXPONENTS = ("alpha", "beta", "delta")
 # Scales that may be as good as zero, of few effects that are drawn as scale times z.
-_THROUGH_ZERO = ("sweep",)
+_THROUGH_ZERO = ("sweep", "run_effect")
 
 
 def centred(tau: Array, level: str) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from bayescale.errors import ForecastError
-from bayescale.posterior import Fit, Side, fitted_groups, group_curve
+from bayescale.posterior import Fit, Side, fitted_groups, group_curve, require_plain_rows
 from bayescale.spec import prior_draws
 
 
@@ -85,8 +85,10 @@ def by_group(fit: Fit) -> Iterator[Rows]:
     Raises
     ------
     ForecastError
-        If the model has sweeps and the fit does not say which sweep its rows are in.
+        If the model has a run effect, unfinished runs, correlated effects or noise that is not symmetric, or if it has
+        sweeps and the fit does not say which sweep its rows are in.
     """
+    require_plain_rows(fit, "a check of the rows")
     rows = fit.runs
     law, offsets = fit.model.get_law(), _offsets(fit)
     log_loss = np.log(rows["loss"].to_numpy().astype(float))

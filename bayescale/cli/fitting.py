@@ -128,6 +128,13 @@ def print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
         ]
         say("")
         table(columns, cells, "scales of group effects, posterior against prior")
+    if len(summary.correlations) and not population_only:
+        cells = [
+            [v if isinstance(v, str) else number(v) for v in r.values()]
+            for r in summary.correlations.to_dict("records")
+        ]
+        say("")
+        table([str(c) for c in summary.correlations], cells, "correlation of group effects")
     say("")
     say(summary.verdict)
     notes([*fitted.notes, *summary.notes, assumption(fitted)])

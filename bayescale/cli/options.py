@@ -40,6 +40,8 @@ class Loading:
         Which compute to use; auto takes the table's own where it has one.
     param_count
         Which count N is.
+    checkpoints
+        Which steps of a run to keep.
     tokens_per_byte
         Turns data given in bytes into tokens.
     """
@@ -50,6 +52,7 @@ class Loading:
     unflagged: Flag = False
     compute_source: Literal["auto", "reported", "6ND"] = "auto"
     param_count: Literal["total", "non-embedding", "active"] | None = None
+    checkpoints: Literal["last", "all"] = "last"
     tokens_per_byte: float | None = None
 
     def load(self, source: str) -> Runs:
@@ -63,6 +66,7 @@ class Loading:
             task_info=_task_info(self.task_info) or None,
             compute=self.compute_source,
             param_count=self.param_count,
+            checkpoints=self.checkpoints,
             tokens_per_byte=self.tokens_per_byte,
         )
         return runs.where(unflagged=True) if self.unflagged else runs
@@ -83,6 +87,10 @@ class Sampling:
         Take the law as exact: no drift of the local exponents.
     no_sweep
         Give the runs of one sweep no offset of their own.
+    no_run_effect
+        Take the rows of one run as independent.
+    noise
+        Family of the noise, instead of the model's.
     draws
         Iterations kept per chain, at the first attempt; doubled at each further one.
     tune
@@ -99,6 +107,8 @@ class Sampling:
     no_pool: Flag = False
     no_drift: Flag = False
     no_sweep: Flag = False
+    no_run_effect: Flag = False
+    noise: Literal["student-t", "normal", "one-sided", "binomial"] | None = None
     draws: int = 1000
     tune: int = 1000
     chains: int = 4
@@ -113,6 +123,8 @@ class Sampling:
             "pool": not self.no_pool,
             "drift": not self.no_drift,
             "sweep": not self.no_sweep,
+            "run_effect": not self.no_run_effect,
+            "noise": self.noise,
             "draws": self.draws,
             "tune": self.tune,
             "chains": self.chains,

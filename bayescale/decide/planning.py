@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 from scipy.optimize import minimize_scalar
 
 from bayescale.decide.budget import Budget
@@ -28,9 +28,9 @@ from bayescale.predict import (
     FLOP_PER_PARAM_TOKEN,
     LARGEST_SHARE,
     assumption,
-    campaign_offset,
     complete,
     distance_note,
+    run_cdf,
 )
 
 REGRET = 0.05
@@ -88,7 +88,7 @@ def plan(
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
     iso = IsoFlop.of(fit, where, budget.flop)
-    offset = campaign_offset(fit, where, iso.theta)
+    hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
     log_params, outside = iso.candidates()
     log_r = iso.log_reducible(log_params)
     loss, waste = iso.loss(log_r), iso.wasted_share(log_r)
@@ -102,8 +102,8 @@ def plan(
             "p_regret": ("action", (waste <= REGRET).mean(axis=0)),
         }
     )
-    if target_loss is not None:
-        table["p_hit"] = ("action", _hit(iso, loss, target_loss, offset))
+    if hit is not None:
+        table["p_hit"] = ("action", hit(loss))
     best_n, best_r = iso.optimum
     floor = iso.curve.floor
     frontier_loss = iso.loss(best_r)
@@ -115,9 +115,7 @@ def plan(
         "headroom": named_quantiles(frontier_loss - floor),
         "floor": named_quantiles(floor),
     }
-    recommendations = tuple(
-        _recommend(iso, log_params, loss, r, target_loss, offset, budget) for r in risks
-    )
+    recommendations = tuple(_recommend(iso, log_params, loss, r, hit, budget) for r in risks)
     return Plan(
         problem={
             "compute": budget.flop,
@@ -169,12 +167,9 @@ def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
     return [parse_risk(r) if isinstance(r, str) else r for r in given]
 
 
-def _hit(iso: IsoFlop, loss: np.ndarray, target: float, offset: np.ndarray) -> np.ndarray:
+def _hit(fit: Posterior, where: dict[Side, Group], target: float, loss: np.ndarray) -> np.ndarray:
     """P(loss of one run ≤ target) of each action: the noise's distribution function, averaged over draws."""
-    column = (slice(None), *[None] * (loss.ndim - 1))
-    z = (np.log(target) - np.log(loss) - offset[column]) / iso.theta["sigma"][column]
-    noise = stats.t(iso.theta["nu"][column]) if "nu" in iso.theta else stats.norm()
-    return np.asarray(noise.cdf(z)).mean(axis=0)
+    return run_cdf(fit, where, float(np.log(target)), np.log(loss)).mean(axis=0)
 
 
 def _recommend(
@@ -182,8 +177,7 @@ def _recommend(
     log_params: np.ndarray,
     loss: np.ndarray,
     risk: Risk,
-    target: float | None,
-    offset: np.ndarray,
+    hit: Callable[[np.ndarray], np.ndarray] | None,
     budget: Budget,
 ) -> Recommendation:
     """The action of least risk, refined between the neighbours of the best candidate."""
@@ -205,7 +199,7 @@ def _recommend(
         loss=named_quantiles(chosen[:, 0]),
         regret=regret,
         regret_dollars=None if budget.cost is None else regret * budget.cost,
-        p_hit=None if target is None else float(_hit(iso, chosen, target, offset)[0]),
+        p_hit=None if hit is None else float(hit(chosen)[0]),
     )
 
 

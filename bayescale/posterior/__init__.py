@@ -3,6 +3,7 @@
 from bayescale.posterior.contraction import contraction, link_spread
 from bayescale.posterior.convergence import Convergence, Importance, Verdict, assess, diagnostics
 from bayescale.posterior.curve import Curve, group_curve
+from bayescale.posterior.evidence import Evidence, require_plain_rows
 from bayescale.posterior.fit import Fit, require_fit
 from bayescale.posterior.groups import (
     Group,
@@ -23,6 +24,7 @@ __all__ = [
     "PROBS",
     "Convergence",
     "Curve",
+    "Evidence",
     "Fit",
     "Group",
     "Importance",
@@ -47,6 +49,7 @@ __all__ = [
     "named_quantiles",
     "population_parameters",
     "require_fit",
+    "require_plain_rows",
     "require_posterior",
     "save",
     "save_stack",

@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
 from bayescale.laws import from_link, numpy_namespace, to_link
-from bayescale.spec import Level, ResolvedModel
+from bayescale.spec import Level, ResolvedModel, cholesky
 
 Side = Literal["architecture", "task", "study"]
 
@@ -138,6 +138,8 @@ def _effect(
         return posterior[f"effect_{level}"].sel(chosen, drop=True)
     like = posterior[name]
     rng = keyed_generator(seed, f"{level}|{name}", labels)
+    # A level with one group says nothing of its effects' correlation, whose prior is centred on none.
+    correlated = model.correlation(level) is not None
     if active:
         tau = posterior[f"tau_{level}"].sel({f"parameter_{level}": name}, drop=True)
     else:
@@ -149,7 +151,38 @@ def _effect(
     # Effects sum to zero: the population value is the mean of the groups, and a new one differs from that mean.
     new = next(side for side, group in zip(sides, labels, strict=True) if isinstance(group, New))
     widen = np.sqrt(1.0 + 1.0 / len(model.groups[new]))
-    return tau * widen * xr.zeros_like(like).copy(data=rng.standard_normal(like.shape))
+    unit = (
+        _correlated(posterior, model, level, name, labels, seed)
+        if correlated
+        else rng.standard_normal(like.shape)
+    )
+    return tau * widen * xr.zeros_like(like).copy(data=unit)
+
+
+def _correlated(
+    posterior: xr.Dataset,
+    model: ResolvedModel,
+    level: Level,
+    name: str,
+    labels: Sequence[Group],
+    seed: int,
+) -> np.ndarray:
+    """Standard effect of a new group on one parameter, correlated with those on others, shape (chain, draw)."""
+    names = model.pooled_parameters(level)
+    like = posterior[name]
+    unit = [
+        keyed_generator(seed, f"{level}|{n}", labels).standard_normal(like.shape) for n in names
+    ]
+    row = level_factor(posterior, model, level)[..., names.index(name), :]
+    return np.einsum("cdj,jcd->cd", row, np.stack(unit))
+
+
+def level_factor(posterior: xr.Dataset, model: ResolvedModel, level: Level) -> np.ndarray:
+    """Cholesky factor of the correlation of a level's effects across parameters, shape (chain, draw, K, K)."""
+    partial = posterior[f"partial_correlation_{level}"].transpose("chain", "draw", ...)
+    return np.asarray(
+        cholesky(partial.to_numpy(), len(model.pooled_parameters(level)), numpy_namespace)
+    )
 
 
 def keyed_generator(seed: int, purpose: str, labels: Sequence[Group]) -> np.random.Generator:

@@ -11,7 +11,9 @@ import xarray as xr
 
 from bayescale.laws import joint_frontier, numpy_namespace, to_link
 from bayescale.posterior.contraction import link_spread
+from bayescale.posterior.correlations import correlations
 from bayescale.posterior.curve import group_curve
+from bayescale.posterior.evidence import Evidence, evidence, notes_on_rows
 from bayescale.posterior.groups import Side, group_parameters, population_parameters
 from bayescale.posterior.quantiles import named_quantiles
 from bayescale.spec import ResolvedModel
@@ -41,6 +43,10 @@ class Summary:
         The convergence gate.
     notes : tuple of str
         What a reader must know before using the numbers.
+    evidence : Evidence or None
+        Effective number of observations, where rows of one run share an offset.
+    correlations : DataFrame
+        Correlation of the effects of every two parameters at a level that has an LKJ prior: median, 90 % interval.
     """
 
     parameters: pd.DataFrame
@@ -48,6 +54,8 @@ class Summary:
     contraction: pd.Series
     verdict: str
     notes: tuple[str, ...]
+    evidence: Evidence | None
+    correlations: pd.DataFrame
 
     @property
     def at_prior(self) -> list[str]:
@@ -62,6 +70,8 @@ class Summary:
             "contraction": {str(k): float(v) for k, v in self.contraction.items()},
             "verdict": self.verdict,
             "notes": list(self.notes),
+            "evidence": None if self.evidence is None else self.evidence.to_dict(),
+            "correlations": self.correlations.to_dict("records"),
         }
 
     def __str__(self) -> str:
@@ -73,6 +83,11 @@ class Summary:
             blocks += [
                 "Scales of group effects (link scale), posterior against prior",
                 self.scales.to_string(index=False, float_format=lambda v: f"{v:.3g}"),
+            ]
+        if len(self.correlations):
+            blocks += [
+                "Correlation of group effects (link scale)",
+                self.correlations.to_string(index=False, float_format=lambda v: f"{v:+.2f}"),
             ]
         return "\n".join([*blocks, self.verdict, *(f"note: {n}" for n in self.notes)])
 
@@ -93,12 +108,23 @@ def summarise(fit: Fit) -> Summary:
         for name, c in contraction.items()
         if c < AT_PRIOR
     ]
+    counted = evidence(fit)
+    rows_say = [str(counted)] if counted else []
     return Summary(
         parameters=pd.DataFrame(rows),
         scales=_scales(fit),
         contraction=contraction,
         verdict=str(fit.convergence),
-        notes=(*_left_out(model), *notes, *_few_groups(model), *_confounded(fit)),
+        notes=(
+            *rows_say,
+            *notes_on_rows(fit),
+            *_left_out(model),
+            *notes,
+            *_few_groups(model),
+            *_confounded(fit),
+        ),
+        evidence=counted,
+        correlations=correlations(fit),
     )
 
 

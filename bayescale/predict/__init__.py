@@ -11,8 +11,14 @@ from bayescale.predict.forecast import (
     Forecast,
     Kind,
     assumption,
-    campaign_offset,
     predict,
+)
+from bayescale.predict.noise import (
+    Noise,
+    campaign_offset,
+    predictive_log_density,
+    run_cdf,
+    run_log_loss,
 )
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
 from bayescale.predict.pointwise import Loo, loo, pointwise
@@ -22,6 +28,7 @@ from bayescale.predict.scores import (
     joint_log_score,
     log_density,
     log_score,
+    mixture,
     scored,
 )
 from bayescale.predict.weights import stacking_weights
@@ -37,6 +44,7 @@ __all__ = [
     "Kind",
     "Loo",
     "New",
+    "Noise",
     "assumption",
     "campaign_offset",
     "compare",
@@ -54,8 +62,12 @@ __all__ = [
     "log_density",
     "log_score",
     "loo",
+    "mixture",
     "pointwise",
     "predict",
+    "predictive_log_density",
+    "run_cdf",
+    "run_log_loss",
     "scored",
     "stack",
     "stacking_weights",

@@ -19,11 +19,11 @@ from bayescale.posterior import (
     Side,
     Stacked,
     group_curve,
-    keyed_generator,
     require_posterior,
 )
 from bayescale.predict.distance import distance, distance_note
 from bayescale.predict.mixing import mixed
+from bayescale.predict.noise import Noise, campaign_offset, run_log_loss
 from bayescale.predict.points import Values, complete, locate
 
 Kind = Literal["law", "expected", "campaign", "run"]
@@ -127,8 +127,10 @@ def predict(
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}
         ``law`` is the curve, ``expected`` adds drift, ``campaign`` the offset that runs of one sweep share, ``run``
-        the noise of one run. Without drift and sweeps the first three agree. Noise is on the log loss, so that a
-        draw of ``run`` may lie below L∞, though no curve does.
+        the noise of one run, its own offset included where the model has a run effect. Without drift and sweeps the
+        first three agree. Noise is on the log loss, so that a draw of ``run`` may lie below L∞, though no curve does.
+        Under one-sided noise the first three are the frontier, and ``run`` is a run as little tuned as those fitted;
+        under binomial noise ``run`` is the error rate of a run, before any counting.
     allow_unconverged : bool
         Forecast even from a fit that missed the gate.
 
@@ -180,6 +182,8 @@ def predict(
     notes = [distance_note(fit, points, families), assumption(fit)]
     if on_frontier:
         notes.insert(0, "each draw at its own compute-optimal N and D")
+    if kind == "run" and fit.model.spec.likelihood.family == "one-sided":
+        notes.append("a run as little tuned as those fitted; kind='expected' is the frontier")
     if not fit.convergence.passed:
         notes.append(str(fit.convergence))
     notes += _of_the_mean(draws)
@@ -233,48 +237,12 @@ def _loss(
         dims=("chain", "draw", *named[0].dims),
         coords={"chain": like["chain"], "draw": like["draw"], **named[0].coords},
     )
-    theta = {
-        k: xr.DataArray(v.reshape(chains, draws), dims=("chain", "draw"))
-        for k, v in curve.theta.items()
-    }
-    if kind in ("campaign", "run"):
-        offset = campaign_offset(fit, where, curve.theta).reshape(chains, draws)
-        loss = loss * np.exp(xr.DataArray(offset, dims=("chain", "draw")))
-    return loss * np.exp(_noise(fit, where, theta, loss)) if kind == "run" else loss
-
-
-def campaign_offset(
-    fit: Posterior, where: dict[Side, Group], theta: dict[str, np.ndarray]
-) -> np.ndarray:
-    """Offset of the log loss of a new sweep, shape (draw,): one a draw, shared by every run and action in it."""
-    if isinstance(fit, Stacked):
-        own = [
-            {k: v.to_numpy().ravel() for k, v in m.parameters(where).items()} for m, _ in fit.parts
-        ]
-        offsets = [
-            campaign_offset(member, where, parameters)[draws]
-            for (member, draws), parameters in zip(fit.parts, own, strict=True)
-        ]
-        return np.concatenate(offsets)
-    if "sweep" not in theta:
-        return np.zeros(len(theta["sigma"]))
-    rng = keyed_generator(fit.seed, "sweep", list(where.values()))
-    return theta["sweep"] * rng.standard_normal(len(theta["sweep"]))
-
-
-def _noise(
-    fit: Fit,
-    where: dict[Side, Group],
-    theta: dict[str, xr.DataArray],
-    loss: xr.DataArray,
-) -> xr.DataArray:
-    """Noise of the log loss, one value a run; the same seed and groups give the same runs, other groups others."""
-    rng = keyed_generator(fit.seed, "noise", list(where.values()))
-    if "nu" in theta:
-        # A Student-t is a Normal over the root of a scaled chi-square, one of each a run.
-        nu = theta["nu"].broadcast_like(loss).transpose(*loss.dims)
-        chi = rng.chisquare(nu.to_numpy())
-        unit = rng.standard_normal(loss.shape) / np.sqrt(chi / nu.to_numpy())
-    else:
-        unit = rng.standard_normal(loss.shape)
-    return theta["sigma"] * loss.copy(data=unit)
+    if kind in ("law", "expected"):
+        return loss
+    offset = campaign_offset(fit, where, curve.theta).reshape(chains, draws)
+    loss = loss * np.exp(xr.DataArray(offset, dims=("chain", "draw")))
+    if kind == "campaign":
+        return loss
+    campaign = np.log(loss.to_numpy()).reshape(chains * draws, *named[0].shape)
+    run = run_log_loss(fit, where, Noise.of(fit, curve.theta), campaign)
+    return loss.copy(data=np.exp(run).reshape(loss.shape))

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import ForecastError
-from bayescale.posterior import Fit, Group, Side, group_curve
+from bayescale.posterior import Fit, Group, Side, group_curve, require_plain_rows
 from bayescale.predict.scores import log_density
 
 K_GOOD = 0.7  # Vehtari et al. 2024, JMLR 25: above it an importance-sampling estimate is not to be trusted
@@ -53,8 +53,10 @@ def pointwise(fit: Fit) -> xr.DataArray:
     Raises
     ------
     ForecastError
-        For a fit with sweeps saved by a version that did not keep which run is in which.
+        For a fit with a run effect, unfinished runs or noise that is not symmetric, and for one with sweeps saved by a
+        version that did not keep which run is in which.
     """
+    require_plain_rows(fit, "leave-one-out")
     rows, posterior = fit.runs, fit.posterior
     if fit.model.sweeps and "sweep_of" not in rows:
         raise ForecastError(

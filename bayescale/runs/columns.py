@@ -10,14 +10,15 @@ from bayescale.errors import DataError, unknown
 from bayescale.runs.quantities import PLAIN, Unit, parse_unit
 
 TEXT = ("run_id", "architecture", "task", "study", "seed", "sweep", "flag")
+TRUTHS = ("unfinished",)
 NUMBERS = (
     "params", "tokens", "compute", "loss_se", "step", "unique_tokens",
-    "params_total", "params_non_embedding", "params_active", "forward_flops",
+    "params_total", "params_non_embedding", "params_active", "forward_flops", "trials",
 )  # fmt: skip
 CANONICAL = (
     "run_id", "architecture", "task", "study", "params", "tokens", "compute", "loss", "loss_se",
     "step", "seed", "sweep", "unique_tokens", "params_total", "params_non_embedding",
-    "params_active", "forward_flops", "flag",
+    "params_active", "forward_flops", "trials", "unfinished", "flag",
 )  # fmt: skip
 # What the parts of a table that names neither family nor task are called.
 UNNAMED = {"architecture": "default", "task": "loss"}
@@ -56,6 +57,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "forward_flops": ("forward_flop", "fwd_flops", "inference_flops", "flops_per_token", "macs",
                       "gmacs", "mmacs", "tmacs", "gmacs_per_sample", "macs_per_sample", "gflops",
                       "gflop", "mflops", "mult_adds"),
+    "trials": ("n_items", "num_items", "n_trials", "num_trials", "n_questions", "num_questions"),
+    "unfinished": ("censored", "incomplete", "not_finished", "still_training"),
     "flag": ("flags", "anomaly", "flagged"),
 }  # fmt: skip
 # Names that mean an amount of data only when a unit says so: `data` alone is often a corpus name.

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
 from bayescale.runs.validate import BadCells
 
+Checkpoints = Literal["last", "all"]
+
 _IDENTITY = ["study", "architecture", "run_id"]
 
 
-def keep_last_step(frame: pd.DataFrame, numbered: bool, notes: list[str]) -> pd.DataFrame:
-    """Keep the last step of every run and task; checkpoints of one run are not independent runs."""
+def keep_steps(
+    frame: pd.DataFrame, numbered: bool, keep: Checkpoints, notes: list[str]
+) -> pd.DataFrame:
+    """Keep the last step of every run and task, or all; checkpoints of one run are not independent runs."""
     if "step" not in frame.columns:
         return frame
     if numbered:
         notes.append("there are steps but no run ids: every row is taken as a run of its own")
         return frame
-    keys = _identity(frame)
+    keys = identity(frame)
+    if keep == "all":
+        runs = len(frame.drop_duplicates(keys))
+        if runs < len(frame):
+            notes.append(
+                f"{len(frame)} rows are checkpoints of {runs} runs, and all are kept: they count as no more "
+                f"than that, and as no fewer than {runs}"
+            )
+        return frame
     last = frame.groupby(keys, sort=False)["step"].transform("max")
     # Rows that tie at the last step are duplicates, and are left for the check below.
     kept = frame[(frame["step"] == last) | last.isna()]
@@ -28,17 +42,21 @@ def keep_last_step(frame: pd.DataFrame, numbered: bool, notes: list[str]) -> pd.
     return kept.reset_index(drop=True)
 
 
-def check_duplicates(frame: pd.DataFrame, header: str, bad: BadCells) -> None:
-    """Add every row whose run and task occurred before."""
-    keys = _identity(frame)
+def check_duplicates(
+    frame: pd.DataFrame, header: str, bad: BadCells, keep: Checkpoints = "last"
+) -> None:
+    """Add every row whose run and task (and step, where all are kept) occurred before."""
+    keys = identity(frame)
+    if keep == "all" and "step" in frame.columns:
+        keys = [*keys, "step"]
     # A row of a wide table is several here, and one cell.
     again = (frame.duplicated(keys) & ~frame.duplicated("_at")).to_numpy(dtype=bool)
     if not again.any():
         return
-    first = frame.drop_duplicates(keys).set_index(keys)["_row"]
+    first = frame.groupby(keys, dropna=False)["_row"].transform("first").to_numpy()
 
     def expected(i: int) -> str:
-        earlier = int(first.loc[tuple(frame[keys].iloc[i])])
+        earlier = int(first[i])
         return (
             f"duplicate of row {earlier}; expected each run id once a task, "
             "or a step or seed column that tells them apart"
@@ -49,8 +67,7 @@ def check_duplicates(frame: pd.DataFrame, header: str, bad: BadCells) -> None:
 
 def unique_run_ids(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Make a run id name one run: labels such as `1.3B` recur across architectures and seeds."""
-    identity = [k for k in _identity(frame) if k != "task"]
-    runs = frame[identity].drop_duplicates()
+    runs = frame[[k for k in identity(frame) if k != "task"]].drop_duplicates()
     if not runs["run_id"].duplicated().any():
         return frame
     parts = [
@@ -65,5 +82,6 @@ def unique_run_ids(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return frame.assign(run_id=joined)
 
 
-def _identity(frame: pd.DataFrame) -> list[str]:
+def identity(frame: pd.DataFrame) -> list[str]:
+    """Columns that name a run on a task."""
     return [*_IDENTITY, *(["seed"] if "seed" in frame.columns else []), "task"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, unknown
-from bayescale.runs.columns import NUMBERS, TEXT, UNNAMED, Column
+from bayescale.runs.columns import NUMBERS, TEXT, TRUTHS, UNNAMED, Column
 from bayescale.runs.quantities import PLAIN, note_own_units, read_numbers
 from bayescale.runs.read import RawTable
 from bayescale.runs.tasks import Task, make_task
@@ -19,6 +19,9 @@ from bayescale.runs.validate import BadCells
 Info = Mapping[str, Mapping[str, Any] | Task]
 _MUST_NAME = ("run_id", "architecture", "task", "study")
 _NOT_FLAGGED = ("false", "0", "no", "none", "nan", "ok")
+_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no", "")
+# What belongs to one task cannot be given to each of several.
+_OF_ONE_TASK = ("loss_se", "trials")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ def gather(
     for name in NUMBERS:
         if name in columns:
             data[name] = _read_column(raw, columns[name], name, tokens_per_byte, bad, notes)
+    for name in TRUTHS:
+        if name in columns:
+            data[name] = _read_truth(raw, columns[name], bad)
     return Gathered(raw, columns, pd.DataFrame(data), numbered=numbered)
 
 
@@ -96,6 +102,19 @@ def _read_text(raw: RawTable, column: Column, name: str, bad: BadCells) -> pd.Se
         empty = (text == "").to_numpy(dtype=bool)
         bad.add(empty, raw.rows, column.header, cells, "expected a name")
     return text
+
+
+def _read_truth(raw: RawTable, column: Column, bad: BadCells) -> np.ndarray:
+    cells = raw.frame[column.header]
+    text = cells.astype("str").str.strip().str.lower().where(cells.notna(), "")
+    bad.add(
+        ~text.isin([*_TRUE, *_FALSE]).to_numpy(bool),
+        raw.rows,
+        column.header,
+        cells,
+        "expected true or false",
+    )
+    return text.isin(_TRUE).to_numpy(bool)
 
 
 def _read_column(
@@ -124,7 +143,8 @@ def _read_column(
 
 def _wanted(name: str) -> str:
     examples = {"params": "7B", "tokens": "1.4T", "compute": "3e20"}
-    return f"a number such as {examples.get(name, '0.01' if name == 'loss_se' else '350M')}"
+    examples |= {"loss_se": "0.01", "trials": "1000"}
+    return f"a number such as {examples.get(name, '350M')}"
 
 
 def melt(
@@ -221,9 +241,9 @@ def _one_task(
     everywhere = np.full(len(raw.rows), measured.percent)
     loss, blank = _read_loss(raw, measured.header, everywhere, bad)
     frame = gathered.frame.assign(task=measured.task.name, loss=loss)
-    if several and "loss_se" in frame.columns:
-        notes.append("loss_se left out: it does not say which task it belongs to")
-        frame = frame.drop(columns="loss_se")
+    for column in (c for c in _OF_ONE_TASK if several and c in frame.columns):
+        notes.append(f"{column} left out: it does not say which task it belongs to")
+        frame = frame.drop(columns=column)
     if blank.any():
         notes.append(
             f"task {measured.task.name!r}: {int(blank.sum())} of {len(blank)} rows have no value "

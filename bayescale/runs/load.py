@@ -14,8 +14,9 @@ import pandas as pd
 from bayescale.errors import DataError, unknown
 from bayescale.runs.columns import match_columns, missing_loss
 from bayescale.runs.datasets import NO_PRESET, Preset, dataset_names, open_dataset
-from bayescale.runs.dedupe import check_duplicates, keep_last_step, unique_run_ids
+from bayescale.runs.dedupe import Checkpoints, check_duplicates, keep_steps, unique_run_ids
 from bayescale.runs.gather import Gathered, gather, melt
+from bayescale.runs.paths import unfinished
 from bayescale.runs.read import RawTable, read_file, read_frame
 from bayescale.runs.scales import account_compute, check_medians, check_scales, choose_params
 from bayescale.runs.table import Runs, flagged
@@ -37,6 +38,7 @@ def load_runs(
     task_info: Mapping[str, Mapping[str, Any] | Task] | None = None,
     compute: Compute = "auto",
     param_count: ParamCount | None = None,
+    checkpoints: Checkpoints = "last",
     tokens_per_byte: float | None = None,
     convert: bool = True,
     name: str | None = None,
@@ -61,6 +63,9 @@ def load_runs(
         Which compute to use, in FLOP; `auto` takes the table's own where it has one.
     param_count : {"total", "non-embedding", "active"}, optional
         Which count N is; rows without it are left out, with a note.
+    checkpoints : {"last", "all"}
+        Which steps of a run to keep, where the table has a column of them. Rows of one run share its path:
+        with all of them, fit a model with a run effect.
     tokens_per_byte : float, optional
         Turns data given in bytes into tokens.
     convert : bool
@@ -81,10 +86,10 @@ def load_runs(
     UnknownNameError
         For a column, header, task or key that does not exist.
     """
-    _check_options(compute, param_count, tokens_per_byte)
+    _check_options(compute, param_count, checkpoints, tokens_per_byte)
     if isinstance(source, Runs):
         asked = (columns, tasks, task_info, param_count, tokens_per_byte, name)
-        if any(asked) or compute != "auto" or not convert:
+        if any(asked) or compute != "auto" or checkpoints != "last" or not convert:
             raise DataError("these runs are loaded already: give the options with the table itself")
         return source
     raw, preset = _open(source)
@@ -105,8 +110,8 @@ def load_runs(
     table = gather(raw, match.found, wanted, study, tokens_per_byte, bad, notes)
     table = melt(table, wanted, task_info or {}, preset.info, bad, notes)
     scaled = choose_params(table.frame, param_count or preset.param_count, raw.label, notes)
-    table = replace(table, frame=keep_last_step(scaled.frame, table.numbered, notes))
-    _check_cells(table, compute, bad)
+    table = replace(table, frame=keep_steps(scaled.frame, table.numbered, checkpoints, notes))
+    _check_cells(table, compute, checkpoints, bad)
     check_medians(table.columns, _used(table.frame, compute), raw.label)
     frame = unique_run_ids(table.frame, notes)
     frame, described = _convert(frame, table, convert, notes)
@@ -114,6 +119,8 @@ def load_runs(
         replace(scaled, frame=frame), compute, _informed(described), raw.label, notes
     )
     _note_flags(scaled.frame, notes)
+    if bounds := int(unfinished(scaled.frame).sum()):
+        notes.append(f"{bounds} rows are of unfinished runs: their loss bounds the final one")
     return Runs(
         scaled.frame.drop(columns=["_row", "_at"]),
         tasks=described,
@@ -126,7 +133,11 @@ def load_runs(
     )
 
 
-def _check_options(compute: str, param_count: str | None, tokens_per_byte: float | None) -> None:
+def _check_options(
+    compute: str, param_count: str | None, checkpoints: str, tokens_per_byte: float | None
+) -> None:
+    if checkpoints not in get_args(Checkpoints):
+        raise unknown("choice of checkpoints", checkpoints, get_args(Checkpoints), "load_runs")
     if compute not in get_args(Compute):
         raise unknown("compute", str(compute), get_args(Compute), "load_runs")
     if param_count is not None and param_count not in get_args(ParamCount):
@@ -160,10 +171,10 @@ def _used(frame: pd.DataFrame, compute: str) -> pd.DataFrame:
     return frame.drop(columns="compute") if left_out else frame
 
 
-def _check_cells(table: Gathered, compute: str, bad: BadCells) -> None:
+def _check_cells(table: Gathered, compute: str, checkpoints: Checkpoints, bad: BadCells) -> None:
     frame = table.frame
     if not table.numbered:
-        check_duplicates(frame, table.columns["run_id"].header, bad)
+        check_duplicates(frame, table.columns["run_id"].header, bad, checkpoints)
     check_scales(table, frame, compute, bad)
     for name, measured in table.measured.items():
         here = frame[frame["task"] == name]

@@ -21,7 +21,7 @@ COUNTS = {
 }
 _OPTIONAL = (
     "loss_se", "unique_tokens", "params_total", "params_non_embedding", "params_active",
-    "forward_flops",
+    "forward_flops", "trials",
 )  # fmt: skip
 
 

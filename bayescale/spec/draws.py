@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayescale.laws import walk_matrix
+from bayescale.laws import numpy_namespace, walk_matrix
+from bayescale.spec.correlation import cholesky, concentration, pairs
 from bayescale.spec.model import Level
 from bayescale.spec.prior import Prior
 from bayescale.spec.resolve import ResolvedModel
@@ -27,13 +28,18 @@ def coords(model: ResolvedModel) -> dict[str, list[str]]:
     """Coordinates of every labelled dimension of the posterior."""
     out: dict[str, list[str]] = {str(name): list(labels) for name, labels in model.groups.items()}
     for level in model.levels():
-        out[f"parameter_{level}"] = model.pooled_parameters(level)
+        names = model.pooled_parameters(level)
+        out[f"parameter_{level}"] = names
+        if model.correlation(level) is not None:
+            out[f"pair_{level}"] = [f"{names[i]} | {names[j]}" for i, j in pairs(len(names))]
     if model.drift:
         out["curve"] = [curve_label(*pair) for pair in model.curves]
     for axis, (first, last) in model.drift.items():
         out[f"interval_{axis}"] = [str(k) for k in range(first, last)]
     if model.sweeps:
         out["sweep_label"] = list(model.sweeps)
+    if model.paths:
+        out["path"] = [label for label, _, _ in model.paths]
     return out
 
 
@@ -75,6 +81,13 @@ def prior_draws(model: ResolvedModel, draws: int, seed: int = 0) -> xr.Dataset:
         z = rng.standard_normal((1, draws, *(sizes[d] for d in dims)))
         for axis in range(3, z.ndim):
             z = z - z.mean(axis=axis, keepdims=True)
+        eta = model.correlation(level)
+        if eta is not None:
+            b = concentration(len(names), eta)
+            partial = 2.0 * rng.beta(b, b, (1, draws, len(b))) - 1.0
+            data[f"partial_correlation_{level}"] = (("chain", "draw", f"pair_{level}"), partial)
+            factor = cholesky(partial, len(names), numpy_namespace)
+            z = np.einsum("cdij,cdj...->cdi...", factor, z)
         effect = tau.reshape(tau.shape + (1,) * (len(dims) - 1)) * z
         data[f"effect_{level}"] = (("chain", "draw", *dims), effect)
     for drifting, (first, last) in model.drift.items():
@@ -85,12 +98,27 @@ def prior_draws(model: ResolvedModel, draws: int, seed: int = 0) -> xr.Dataset:
     if model.sweeps:
         offset = data["sweep"][1][..., None] * rng.standard_normal((1, draws, len(model.sweeps)))
         data["offset"] = (("chain", "draw", "sweep_label"), offset)
+    if model.paths:
+        scale = _at_pairs(model, data["run_effect"][1], [(a, t) for _, a, t in model.paths])
+        offset = scale * rng.standard_normal((1, draws, len(model.paths)))
+        data["offset_run"] = (("chain", "draw", "path"), offset)
     if model.nu_minus_2 is not None:
         data["nu"] = (
             ("chain", "draw"),
             2.0 + Prior.parse(model.nu_minus_2).sample(rng, (1, draws)),
         )
     return xr.Dataset(data, coords=coords(model))
+
+
+def _at_pairs(
+    model: ResolvedModel, value: np.ndarray, pairs_of: list[tuple[str, str]]
+) -> np.ndarray:
+    """A parameter without effects at pairs of architecture and task, shape (1, draws, pair)."""
+    if model.pooled:
+        return np.repeat(value[..., None], len(pairs_of), axis=-1)
+    architectures, tasks = model.groups["architecture"], model.groups["task"]
+    at = [architectures.index(a) for a, _ in pairs_of], [tasks.index(t) for _, t in pairs_of]
+    return value[..., at[0], at[1]]
 
 
 def _amplitudes(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bayescale.errors import unknown
 from bayescale.laws import Axis, Law, Support, get_law
+from bayescale.runs import Sharing
 
 Level = Literal["architecture", "task", "cell", "study"]
 LEVELS: tuple[Level, ...] = ("architecture", "task", "cell", "study")
+Family = Literal["student-t", "normal", "one-sided", "binomial"]
+# What a family has besides sigma: the field of the likelihood, and the family that it belongs to.
+_OWN: dict[str, Family] = {"nu_minus_2": "student-t", "inefficiency": "one-sided"}
 
 
 class _Strict(BaseModel):
@@ -67,25 +72,62 @@ class Drift(_Strict):
 
 
 class Likelihood(_Strict):
-    """Noise of the log loss: family, its scale sigma, ν of a Student-t (prior on ν − 2), the offset of a sweep."""
+    """Noise of the log loss.
 
-    family: Literal["student-t", "normal"] = "student-t"
+    Attributes
+    ----------
+    family : {"student-t", "normal", "one-sided", "binomial"}
+        ``one-sided``: Normal noise and a half-Normal inefficiency of untuned runs above the curve, which is then a
+        frontier (Aigner, Lovell & Schmidt 1977). ``binomial``: wrong answers among ``trials``, Beta-Binomial.
+    sigma : ParameterModel
+        Scale of the noise; of a binomial, the coefficient of variation of a run's error rate.
+    nu_minus_2 : ParameterModel
+        Of a Student-t: prior of ν − 2.
+    inefficiency : ParameterModel
+        Of one-sided noise: scale of the half-Normal.
+    sweep : ParameterModel
+        Scale of the offset that the runs of one sweep share.
+    run_effect : ParameterModel
+        Scale of the offset that the rows of one run share.
+    sharing : {"checkpoints", "tasks"}
+        Which rows of a run share its offset: those on one task, or all.
+    """
+
+    family: Family = "student-t"
     sigma: ParameterModel
     sweep: ParameterModel | None = None
+    run_effect: ParameterModel | None = None
+    sharing: Sharing = "checkpoints"
     nu_minus_2: ParameterModel | None = None
+    inefficiency: ParameterModel | None = None
 
     @model_validator(mode="after")
     def _scales_are_what_the_family_takes(self) -> Self:
-        if (self.family == "student-t") != (self.nu_minus_2 is not None):
-            raise ValueError("nu_minus_2 belongs to family = 'student-t', and only to it")
+        for name, family in _OWN.items():
+            if (self.family == family) != (getattr(self, name) is not None):
+                raise ValueError(f"{name} belongs to family = {family!r}, and only to it")
         if self.nu_minus_2 is not None and (self.nu_minus_2.prior is None or self.nu_minus_2.pool):
             raise ValueError("nu_minus_2 takes a prior and no pooling")
         if self.sigma.equals is not None:
             raise ValueError("sigma cannot be tied to another parameter")
-        if self.sweep is not None and self.sweep.prior is None:
-            raise ValueError("sweep takes a prior")
+        for name in ("sweep", "run_effect", "inefficiency"):
+            entry = getattr(self, name)
+            if entry is not None and entry.prior is None:
+                raise ValueError(f"{name} takes a prior")
+        if self.run_effect is not None and self.run_effect.pool:
+            raise ValueError("run_effect takes a prior and no pooling")
+        if self.sharing != "checkpoints" and self.run_effect is None:
+            raise ValueError(f"sharing = {self.sharing!r} is of a run_effect, and there is none")
         _check_fixed("sigma", self.sigma.fixed, "positive", floor=False)
         return self
+
+    def of(self, family: Family) -> Likelihood:
+        """The same scales under another family; what only that one has takes the population of its name."""
+        own = {
+            name: (getattr(self, name) or ParameterModel(prior=name)) if of == family else None
+            for name, of in _OWN.items()
+        }
+        return self.model_copy(update={"family": family, **own})
 
 
 class ModelSpec(_Strict):
@@ -103,6 +145,9 @@ class ModelSpec(_Strict):
         How the local exponent may drift with scale; None says that the law is exact.
     parameters : dict
         One entry for each parameter of one of the law's coordinate sets.
+    correlation : dict
+        Level → η of an LKJ(η) prior of the correlation of its effects across parameters; without one they are
+        independent.
     """
 
     name: str
@@ -114,6 +159,24 @@ class ModelSpec(_Strict):
     notes: str = ""
     likelihood: Likelihood
     parameters: dict[str, ParameterModel]
+    correlation: dict[Level, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _correlated_levels_have_effects(self) -> Self:
+        entries = {**self.parameters, **self.scales}
+        for level, eta in self.correlation.items():
+            if level == "task":
+                raise ValueError(
+                    "correlation.task: effects of tasks are sampled together with their floors, and cannot be "
+                    "correlated (expected architecture, cell, study)"
+                )
+            if not 0.0 < eta < math.inf:
+                raise ValueError(f"correlation.{level} = {eta:g} (expected a positive number)")
+            if sum(level in entry.pool for entry in entries.values()) < 2:
+                raise ValueError(
+                    f"correlation.{level}: fewer than two parameters are pooled over {level}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _drift_is_along_inputs(self) -> Self:
@@ -148,16 +211,24 @@ class ModelSpec(_Strict):
 
     @property
     def scales(self) -> dict[str, ParameterModel]:
-        """What is not of the law: σ of the noise, τ of the drift, τ of the sweeps."""
-        found = {"sigma": self.likelihood.sigma, "sweep": self.likelihood.sweep}
+        """What is not of the law: scales of the noise, of the drift, of the offsets of sweeps and of runs."""
+        names = ("sigma", "inefficiency", "sweep", "run_effect")
+        found = {name: getattr(self.likelihood, name) for name in names}
         found["drift"] = self.drift.amplitude if self.drift and self.drift.walking else None
         return {name: entry for name, entry in found.items() if entry is not None}
 
-    def without(self, *, drift: bool, sweep: bool) -> ModelSpec:
-        """The model less its drift, its sweeps, or both."""
-        likelihood = self.likelihood.model_copy(update={"sweep": None})
-        update = ({"drift": None} if drift else {}) | ({"likelihood": likelihood} if sweep else {})
-        return self.model_copy(update=update)
+    def without(self, *, drift: bool, sweep: bool, run_effect: bool = False) -> ModelSpec:
+        """The model less its drift, its sweeps, its run effect."""
+        less: dict[str, str | None] = {"sweep": None} if sweep else {}
+        less |= {"run_effect": None, "sharing": "checkpoints"} if run_effect else {}
+        update = {"likelihood": self.likelihood.model_copy(update=less)}
+        return self.model_copy(update=update | ({"drift": None} if drift else {}))
+
+    def with_noise(self, family: Family) -> ModelSpec:
+        """The model under another family of noise."""
+        if family not in get_args(Family):
+            raise unknown("family of noise", str(family), get_args(Family))
+        return self.model_copy(update={"likelihood": self.likelihood.of(family)})
 
     def exact(self) -> ModelSpec:
         """The plain law: the model without drift, by a name of its own, to stand beside it in a back-test."""

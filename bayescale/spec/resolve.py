@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bayescale.errors import DataError, ModelError
 from bayescale.laws import Axis, Law, Support
-from bayescale.runs import Runs, Task, sweeps
+from bayescale.runs import Runs, Task, sweeps, unfinished
+from bayescale.spec.evidence import check_rows, guess_levels, own_paths
 from bayescale.spec.groups import active_levels, curves, walked_intervals
-from bayescale.spec.model import LEVELS, Level, ModelSpec, ParameterModel
+from bayescale.spec.model import LEVELS, Family, Level, ModelSpec, ParameterModel
 from bayescale.spec.override import override
 from bayescale.spec.population import Population, Populations
 from bayescale.spec.prior import Prior
@@ -82,6 +83,10 @@ class ResolvedModel(_Strict):
         Pairs with rows, each of which walks by itself; empty without drift.
     sweeps : tuple of str
         Labels of the sweeps, sorted; empty where the table has none.
+    paths : tuple of (label, architecture, task)
+        Runs whose rows share an offset; empty without a run effect, and where no run has several rows.
+    unfinished : int
+        Number of rows whose loss bounds that of a run which still trains.
     loss_unit : str
         Metric of the tasks.
     excluded : tuple of str
@@ -102,6 +107,8 @@ class ResolvedModel(_Strict):
     drift: dict[Axis, tuple[int, int]] = Field(default_factory=dict)
     curves: tuple[tuple[str, str], ...] = ()
     sweeps: tuple[str, ...] = ()
+    paths: tuple[tuple[str, str, str], ...] = ()
+    unfinished: int = 0
     excluded: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
 
@@ -116,6 +123,10 @@ class ResolvedModel(_Strict):
     def levels(self) -> list[Level]:
         """Levels whose effects are sampled."""
         return [lv for lv in LEVELS if lv in self.active and self.pooled_parameters(lv)]
+
+    def correlation(self, level: Level) -> float | None:
+        """η of the LKJ prior of the correlation of a level's effects; None where they are independent."""
+        return self.spec.correlation.get(level) if level in self.levels() else None
 
     @property
     def finest(self) -> Level | None:
@@ -138,6 +149,8 @@ def resolve(
     pool: bool = True,
     drift: bool = True,
     sweep: bool = True,
+    run_effect: bool = True,
+    noise: Family | None = None,
 ) -> ResolvedModel:
     """Turn a specification and a table into a :class:`ResolvedModel`.
 
@@ -157,15 +170,21 @@ def resolve(
         without being asked.
     pool : bool
         False for one independent curve per architecture × task.
-    drift, sweep : bool
-        False to leave the model's drift, or its sweeps, out.
+    drift, sweep, run_effect : bool
+        False to leave the model's drift, its sweeps, or its run effect out.
+    noise : str, optional
+        Family of the noise in place of the model's.
 
     Raises
     ------
     DataError, ModelError, UnknownNameError
     """
     labels = sweeps(runs) if sweep and spec.likelihood.sweep else None
-    spec = spec.without(drift=not drift, sweep=labels is None)
+    if noise is not None:
+        spec = spec.with_noise(noise)
+    check_rows(spec, runs)
+    own = own_paths(spec, runs, pool) if run_effect else ()
+    spec = spec.without(drift=not drift, sweep=labels is None, run_effect=not own)
     law, excluded = (
         spec.get_law(),
         _excluded(runs, populations, [exclude] if isinstance(exclude, str) else exclude),
@@ -223,11 +242,13 @@ def resolve(
         nu_minus_2=None
         if nu is None or nu.prior is None
         else str(populations.find(nu.prior, corpus, f"model {spec.name!r}, nu").prior),
-        upper=_upper(law, runs),
+        upper=guess_levels(spec, runs),
         loss_unit=task.metric,
         drift=walked_intervals(spec, runs, pivots),
         curves=curves(runs) if "drift" in spec.scales else (),
         sweeps=() if labels is None else tuple(sorted(labels.unique())),
+        paths=own,
+        unfinished=int(unfinished(table).sum()),
         excluded=excluded,
         overridden=tuple(sorted(overridden)),
     )
@@ -272,24 +293,3 @@ def _pivots(law: Law, runs: Runs) -> dict[str, float]:
     return {
         axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
     }
-
-
-def _upper(law: Law, runs: Runs) -> dict[str, float]:
-    if not law.link.bounded:
-        return {}
-    upper: dict[str, float] = {}
-    for name in runs.task_names:
-        guess = runs.tasks[name].upper
-        if guess is None:
-            raise DataError(
-                f"law {law.name!r} needs the random-guess level of task {name!r}: "
-                f"load_runs(..., task_info={{{name!r}: {{'upper': 0.75}}}})"
-            )
-        worst = float(runs.table.loc[runs.table["task"] == name, "loss"].max())
-        if worst >= guess:
-            raise DataError(
-                f"task {name!r}: a loss of {worst:g} is not below its random-guess level {guess:g}; "
-                "drop such rows (runs.where(...)) or correct upper"
-            )
-        upper[name] = guess
-    return upper

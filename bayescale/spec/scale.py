@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from bayescale.errors import ModelError
+from bayescale.errors import DataError, ModelError
 from bayescale.laws import Law, Support
-from bayescale.runs import Runs, Task
+from bayescale.runs import Runs, Task, unfinished
 from bayescale.spec.model import ParameterModel
 from bayescale.spec.population import Population, Populations
 from bayescale.spec.prior import Prior
@@ -28,7 +28,10 @@ def corpus_class(task: Task) -> Corpus:
 
 def unit_scales(runs: Runs, task: Task) -> dict[str, float]:
     """Log of what one unit of each kind of population is in the unit of the table."""
-    by_task = runs.table.groupby("task")["loss"]
+    finished = runs.table[~unfinished(runs.table)]
+    if not len(finished):
+        raise DataError(f"{runs.name}: no run has finished; at least one final loss is needed")
+    by_task = finished.groupby("task")["loss"]
     per_token = (
         {"nats/token": -float(np.log(NATS_PER[task.metric]))} if task.metric in NATS_PER else {}
     )

@@ -18,20 +18,30 @@ from bayescale.files import written_beside
 from bayescale.posterior import Fit, Group, New
 from bayescale.predict import (
     Backtest,
+    Noise,
     joint_log_score,
-    log_density,
-    log_score,
+    mixture,
     predict,
+    predictive_log_density,
+    run_log_loss,
     scored,
 )
 from bayescale.runs import Runs, load_runs
-from bayescale.spec import ModelSpec, resolve
+from bayescale.spec import Family, ModelSpec, resolve
 from bayescale.workflow.fitting import Engine, Report, fit, reporter
 from bayescale.workflow.folds import By, Fold, folds
 from bayescale.workflow.scoring import check_baseline, grouped, score_baseline, with_place
 from bayescale.zoo import load_model, load_populations
 
 VERSION = 3  # of what a kept fold holds
+_CHOSEN = (
+    "exclude",
+    "pool",
+    "drift",
+    "sweep",
+    "run_effect",
+    "noise",
+)  # of the settings, by the model
 
 
 def backtest(
@@ -44,6 +54,8 @@ def backtest(
     pool: bool = True,
     drift: bool = True,
     sweep: bool = True,
+    run_effect: bool = True,
+    noise: Family | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -63,7 +75,7 @@ def backtest(
         ``load_model(name).exact()``.
     by, cuts
         How runs are held out, see :func:`bayescale.workflow.folds.folds`.
-    exclude, pool, drift, sweep, draws, tune, chains, seed, engine
+    exclude, pool, drift, sweep, run_effect, noise, draws, tune, chains, seed, engine
         As in :func:`bayescale.fit`; of these a baseline takes the seed only, and with ``quick`` folds of one structure
         are compiled once. Pivots and data-scaled priors read the fitted rows only.
     folder : path, optional
@@ -90,6 +102,8 @@ def backtest(
         "pool": pool,
         "drift": drift,
         "sweep": sweep,
+        "run_effect": run_effect,
+        "noise": noise,
         "draws": draws,
         "tune": tune,
         "chains": chains,
@@ -199,21 +213,20 @@ def _score_group(
         "task": on,
         "allow_unconverged": True,
     }
-    run = predict(fitted, **common, kind="run")
     curve = predict(fitted, **common, kind="campaign")
-    theta = fitted.parameters(fitted.groups(family, on))
-    observed = part["loss"].to_numpy(float)
-    scores = scored(run.draws.to_numpy().reshape(-1, len(part)), observed)
+    where = fitted.groups(family, on)
+    noise = Noise.of(fitted, fitted.parameters(where))
+    campaign = np.log(curve.draws.to_numpy().reshape(-1, len(part)))
+    observed, trials = part["loss"].to_numpy(float), None
+    if noise.family == "binomial":
+        # Like is compared with like: counts out of the same number of items.
+        trials = part["trials"].to_numpy("int64")
+        observed = np.rint(trials * observed) / trials
+    scores = scored(np.exp(run_log_loss(fitted, where, noise, campaign, trials)), observed)
     # The offset of a new sweep is one a draw, so that the runs of one group share it.
-    noisy = (
-        np.log(curve.draws.to_numpy().reshape(-1, len(part))),
-        theta["sigma"].to_numpy().ravel(),
-        theta["nu"].to_numpy().ravel() if "nu" in theta else None,
-        np.log(observed),
-    )
-    scores["log_score"] = ("run", log_score(*noisy))
-    density = log_density(*noisy)
-    scores["decades"] = ("run", np.broadcast_to(run.points["decades"].to_numpy(), len(part)))
+    density = predictive_log_density(fitted, where, noise, campaign, np.log(observed), trials)
+    scores["log_score"] = ("run", mixture(density))
+    scores["decades"] = ("run", np.broadcast_to(curve.points["decades"].to_numpy(), len(part)))
     groups = part.groupby("group").indices
     joint = [_joint(group, density[:, rows]) for group, rows in groups.items()]
     return with_place(part, scores), joint
@@ -247,7 +260,7 @@ class _Kept:
             who, chosen = f"{entrant.name}, version {BASELINE_VERSION}", {"seed": settings["seed"]}
         else:
             # The resolved model holds the priors as numbers: a fold is not taken over from other priors.
-            said = {k: settings[k] for k in ("exclude", "pool", "drift", "sweep")}
+            said = {k: settings[k] for k in _CHOSEN}
             model = resolve(entrant, fold.fitted, load_populations(), **said)
             who, chosen = model.hash, settings
         text = json.dumps([who, fold.name, fold.fitted.hash, table.hash, chosen, VERSION])

@@ -15,7 +15,7 @@ import xarray as xr
 from bayescale.errors import ConvergenceError, ModelError, unknown
 from bayescale.posterior import Convergence, Fit, Importance, Verdict, assess, diagnostics
 from bayescale.runs import Runs, load_runs
-from bayescale.spec import ModelSpec, ResolvedModel, resolve
+from bayescale.spec import Family, ModelSpec, ResolvedModel, resolve
 from bayescale.workflow.programs import program, widened
 from bayescale.zoo import load_model, load_populations
 
@@ -35,6 +35,8 @@ def fit(
     pool: bool = True,
     drift: bool = True,
     sweep: bool = True,
+    run_effect: bool = True,
+    noise: Family | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -59,8 +61,11 @@ def fit(
         Studies whose evidence must not enter the priors (with all that was computed from the same data).
     pool : bool
         False for one independent curve per architecture × task.
-    drift, sweep : bool
-        False to leave out the model's drift (the law is then taken as exact), or the offsets of sweeps.
+    drift, sweep, run_effect : bool
+        False to leave out the model's drift (the law is then taken as exact), the offsets of sweeps, or those of runs
+        with several rows.
+    noise : {"student-t", "normal", "one-sided", "binomial"}, optional
+        Family of the noise in place of the model's, see :class:`bayescale.spec.Likelihood`.
     draws, tune, chains, cores, seed, target_accept
         Of the sampler. Chains that agree but are too short for the gate are joined by as many more; a fit that still
         misses it is sampled again, twice and then four times as long, with smaller steps.
@@ -94,7 +99,16 @@ def fit(
         raise unknown("engine", engine, get_args(Engine))
     table = runs if isinstance(runs, Runs) else load_runs(runs)
     resolved = resolve(
-        load_model(model), table, load_populations(), prior, exclude, pool, drift, sweep
+        load_model(model),
+        table,
+        load_populations(),
+        prior,
+        exclude,
+        pool,
+        drift,
+        sweep,
+        run_effect,
+        noise,
     )
     sampler = _Nuts(draws, tune, chains, cores, seed, target_accept)
     with reporter(progress) as report:
@@ -221,7 +235,8 @@ def beyond_quick(model: ResolvedModel) -> str | None:
     Scales that are learnt make tails that a proposal misses and k̂ does not see: on curves with drift k̂ was below .7
     and the standard deviation of L∞ still a third to a half too small (tests/benchmarks/quick.py).
     """
-    learnt = [name for name, used in (("drift", model.drift), ("sweeps", model.sweeps)) if used]
+    scales = (("drift", model.drift), ("sweeps", model.sweeps), ("runs", model.paths))
+    learnt = [name for name, used in scales if used]
     learnt = [f"the scale of {name}" for name in learnt]
     learnt += [f"the spread over {level}" for level in model.levels()]
     if not learnt:
@@ -236,7 +251,7 @@ def recorded_rows(resolved: ResolvedModel, table: Runs) -> dict[str, xr.Dataset]
     rows = canonical_rows(table)
     constant = {
         c: rows[c].astype(str).to_numpy(object)
-        if rows[c].dtype.kind not in "fi"
+        if rows[c].dtype.kind not in "fib"
         else rows[c].to_numpy(float)
         for c in rows
         if c != "loss"

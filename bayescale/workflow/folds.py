@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, unknown
-from bayescale.runs import Runs
+from bayescale.runs import Runs, unfinished
 
 By = Literal["compute", "params", "tokens", "step", "architecture", "task"]
 QUANTILES = (0.5, 0.65, 0.8)
@@ -19,7 +19,7 @@ MIN_FITTED = 5
 
 @dataclass(frozen=True)
 class Fold:
-    """One split of a table: what is fitted, and a mask of the rows held out."""
+    """One split of a table: what is fitted, and a mask of the rows held out, which are of finished runs."""
 
     name: str
     fitted: Runs
@@ -66,13 +66,14 @@ def scale_of(table: pd.DataFrame, by: str) -> np.ndarray:
 
 
 def _beyond(runs: Runs, by: str, scale: np.ndarray, cut: float) -> Fold:
-    held = scale >= cut
-    if held.sum() == 0 or (~held).sum() < MIN_FITTED:
+    beyond = scale >= cut
+    held = beyond & ~unfinished(runs.table)
+    if held.sum() == 0 or (~beyond).sum() < MIN_FITTED:
         raise DataError(
             f"{by} ≥ {cut:g} holds out {int(held.sum())} of {len(held)} rows; at least one must be "
             f"held out and {MIN_FITTED} left; its range is {scale.min():.3g} to {scale.max():.3g}"
         )
-    return Fold(f"{by} ≥ {cut:.3g}", runs.where(~held), held)
+    return Fold(f"{by} ≥ {cut:.3g}", runs.where(~beyond), held)
 
 
 def _one_left_out(runs: Runs, by: str) -> Iterator[Fold]:
@@ -83,6 +84,7 @@ def _one_left_out(runs: Runs, by: str) -> Iterator[Fold]:
             f"leaving one {by} out needs at least three of them; the table has {len(names)}"
         )
     for name in names:
-        held = labels == name
-        if (~held).sum() >= MIN_FITTED:
-            yield Fold(f"without {name}", runs.where(~held), held)
+        own = labels == name
+        held = own & ~unfinished(runs.table)
+        if held.any() and (~own).sum() >= MIN_FITTED:
+            yield Fold(f"without {name}", runs.where(~own), held)
