@@ -1,0 +1,132 @@
+"""What public sweeps say of the scales that a user's few runs cannot tell: drift, sweep offsets, noise, exponents.
+
+Run ``python3 -m uv run python case_studies/population/study.py`` where ``BAYESCALE_DATA`` names a folder of the public
+sets (some minutes on two cores; each set's fit is kept in ``--folder``). It writes ``evidence.json``, which the numbers
+behind the population ``drift`` of ``models/priors.toml`` must equal (a test holds them to it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import bayescale as bs
+from bayescale.files import written_beside
+from bayescale.posterior import Fit, population_parameters
+from bayescale.runs import Runs
+
+HERE = Path(__file__).parent
+SEED = 20261122
+# Wide: what a set says of its own drift, not what the others said.
+WIDE = {"drift": "LogNormal(median=0.2, sigma=1.0)"}
+SHOWN = ("drift", "sweep", "sigma", "alpha", "a", "beta", "delta", "gamma", "L_inf")
+POINTS = 16  # of a learning curve
+
+
+def chinchilla(folder: Path) -> Runs:
+    """240 runs of Hoffmann et al. 2022, figure 4, digitised; thirds of a decade of compute are the sweeps."""
+    frame = pd.read_csv(folder / "chinchilla_fig4" / "data.csv").sort_values("loss").iloc[:-5]
+    budget = np.floor(3 * np.log10(frame["flops"]) + 0.5).astype(int)
+    return text(frame.assign(sweep=budget.astype(str)), ["sweep"])
+
+
+def gadre(folder: Path) -> Runs:
+    """104 runs of Gadre et al. 2024 on three training sets, C4 validation loss."""
+    frame = pd.read_csv(folder / "gadre_overtraining" / "data.csv")
+    named = frame.rename(columns={"loss_c4": "loss", "train_data": "architecture"})
+    return text(named, ["architecture"])
+
+
+def olmo(folder: Path) -> Runs:
+    """30 runs of the OLMo ladder, C4 validation loss."""
+    frame = pd.read_csv(folder / "olmo_ladder" / "data.csv")
+    return text(frame.rename(columns={"N": "params", "D": "tokens", "loss_c4_en": "loss"}), [])
+
+
+def text(frame: pd.DataFrame, more: list[str]) -> Runs:
+    """A table of losses in nats a token."""
+    info = {"loss": {"metric": "nats/token", "corpus": "web"}}
+    columns = ["params", "tokens", "loss", *more]
+    return bs.load_runs(frame[columns], task_info=info, param_count="total")
+
+
+def pile(folder: Path) -> Runs:
+    """The embedded table of six families on the Pile."""
+    return bs.load_runs("pile-families")
+
+
+def vision(folder: Path) -> Runs:
+    """Few-shot ImageNet error of six models while they train (Alabdulmohsin et al. 2022), the authors' training part."""
+    frame = pd.read_csv(folder / "alabdulmohsin_vision" / "data.csv")
+    frame = frame[(frame["dataset"] == "imagenet") & (frame["paper_train"] == 1)]
+    named = frame.rename(columns={"examples_seen": "tokens", "error": "loss"})
+    kept = [thinned(curve) for _, curve in named.groupby(["architecture", "task"])]
+    info = {task: {"metric": "error", "upper": 1.0} for task in named["task"].unique()}
+    columns = ["architecture", "task", "tokens", "loss"]
+    return bs.load_runs(pd.concat(kept)[columns], task_info=info)
+
+
+def thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """The points of a curve nearest to an even grid in log scale."""
+    u = np.log(curve["tokens"].to_numpy())
+    grid = np.linspace(u.min(), u.max(), POINTS)
+    return curve.iloc[np.unique(np.abs(u[:, None] - grid).argmin(axis=0))]
+
+
+# Name of the study in models/priors.toml → its table, the model, and what is left out of the other priors.
+SETS: dict[str, tuple[Callable[[Path], Runs], str, tuple[str, ...]]] = {
+    "chinchilla-refit": (chinchilla, "parameter-data", ("chinchilla",)),
+    "gadre-2024-c4": (gadre, "parameter-data", ("gadre",)),
+    "olmo-ladder": (olmo, "parameter-data", ("olmo",)),
+    "pile-families-refit": (pile, "parameter-data", ("pile-families",)),
+    "alabdulmohsin-2022": (vision, "saturating", ("alabdulmohsin",)),
+}
+
+
+def fitted(name: str, folder: Path) -> Fit:
+    """The fit of one set, from the folder if it is there."""
+    path = folder / f"{name}.nc"
+    if path.exists():
+        return bs.load_fit(path)
+    read, model, exclude = SETS[name]
+    runs = read(Path(os.environ["BAYESCALE_DATA"]))
+    fit = bs.fit(runs, model, prior=WIDE, exclude=exclude, seed=SEED)
+    folder.mkdir(parents=True, exist_ok=True)
+    fit.save(path)
+    return fit
+
+
+def evidence(fit: Fit) -> dict[str, Any]:
+    """Median and standard deviation of the log of each population parameter."""
+    found = population_parameters(fit.posterior, fit.model)
+    out: dict[str, Any] = {}
+    for name in SHOWN:
+        if name in found and float(found[name].std()) > 0:
+            logs = np.log(found[name].to_numpy().ravel())
+            out[name] = {"median": round(float(np.exp(np.median(logs))), 4)}
+            out[name]["log_sd"] = round(float(logs.std()), 3)
+    return out
+
+
+def main() -> None:
+    """Command line of the study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("population-fits"))
+    options = parser.parse_args()
+    found = {name: evidence(fitted(name, options.folder)) for name in SETS}
+    with written_beside(HERE / "evidence.json") as beside:
+        beside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    logs = np.log([entry["drift"]["median"] for entry in found.values()])
+    spread = logs.std(ddof=1) * np.sqrt(1 + 1 / len(logs))
+    print(f"drift: median {np.exp(logs.mean()):.3f}, log-sd of a new study {spread:.2f}")
+
+
+if __name__ == "__main__":
+    main()
