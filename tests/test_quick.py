@@ -20,6 +20,7 @@ from bayescale.cli.run import run
 from bayescale.posterior import Fit, Importance, load_fit
 from bayescale.runs import Runs
 from bayescale.sample import Compiled, Weighted, draw_quick
+from bayescale.sample.density import Density
 from bayescale.spec import resolve
 from bayescale.workflow import programs
 from bayescale.workflow.fitting import beyond_quick
@@ -101,6 +102,18 @@ def test_a_gaussian_is_drawn_exactly() -> None:
     assert np.all(np.abs(drawn.mean(0) - mean) / sd < Z * error)
     # The relative error of a Gaussian's standard deviation is 1/√2 times that of its mean in deviations.
     assert np.all(np.abs(drawn.std(0) / sd - 1.0) < Z * error / np.sqrt(2.0))
+
+
+def test_curvature_is_that_of_the_density_and_nan_at_its_edge() -> None:
+    precision = np.array([[4e4, 30.0], [30.0, 1.0]])
+
+    def log_density(x: np.ndarray) -> tuple[float, np.ndarray]:
+        return (float(-0.5 * x @ precision @ x) if x[1] < 1.0 else -np.inf), -precision @ x
+
+    density = Density(compiled(log_density, 2).program)
+    # The gradient is linear: what differs is rounding, 1e-16 of it over steps of 1e-5.
+    np.testing.assert_allclose(density.curvature(np.array([0.1, 0.5])), precision, atol=1e-6)
+    assert np.isnan(density.curvature(np.array([0.1, 1.0 - 1e-6]))).all()
 
 
 def test_a_funnel_is_refused() -> None:
