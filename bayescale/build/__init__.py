@@ -5,7 +5,6 @@ from bayescale.build.data import (
     canonical_rows,
     model_data,
     observations,
-    signed_scales,
     structure,
 )
 from bayescale.build.model import build
@@ -18,6 +17,5 @@ __all__ = [
     "model_data",
     "observations",
     "pytensor_namespace",
-    "signed_scales",
     "structure",
 ]

@@ -196,15 +196,6 @@ def priors(model: ResolvedModel) -> dict[str, Prior]:
     return found
 
 
-def signed_scales(model: ResolvedModel) -> dict[str, float]:
-    """Coordinates whose absolute value is a scale with a HalfNormal prior, with the standard deviation of each."""
-    return {
-        f"z_{name}": prior["sigma"]
-        for name, prior in priors(model).items()
-        if prior.family == "HalfNormal"
-    }
-
-
 def declare(data: xr.Dataset) -> None:
     """Give the open ``pm.Model`` its data."""
     for name, value in data.data_vars.items():

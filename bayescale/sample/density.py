@@ -8,31 +8,32 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.sample.nuts import Compiled, readable
-
 _LOGP = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
 _EXPAND = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, *[ctypes.c_void_p] * 3)
+_STEP = 1e-5  # of the differences of gradients; priors have scales of the order of one
 
 
 class Density:
     """The very functions that the NUTS engine runs, called on many points.
 
+    Parameters
+    ----------
+    program : CompiledPyMCModel
+        As nutpie compiles it.
+
     Attributes
     ----------
     size : int
         Dimension of the unconstrained space.
-    evaluations : int
-        How many points the log density was asked for.
     """
 
-    def __init__(self, compiled: Compiled) -> None:
+    def __init__(self, program: Any) -> None:
         # Kept: the functions read the data through addresses that die with it.
-        self._program = program = compiled.program
+        self._program = program
         self._logp = _LOGP(program.compiled_logp_func.address)
         self._expand = _EXPAND(program.compiled_expand_func.address)
         self._data = program.user_data.ctypes.data
         self.size = int(program.n_dim)
-        self.evaluations = 0
 
     def start(self, seed: int) -> np.ndarray:
         """The model's initial point with the sampler's jitter, shape (size,)."""
@@ -58,12 +59,21 @@ class Density:
             for i in range(len(points))
             if logp(size, at + i * row, out + i * row, to + 8 * i, data)
         ]
-        self.evaluations += len(points)
         value[failed], gradient[failed] = -np.inf, 0.0
         return value, gradient
 
+    def curvature(self, point: np.ndarray) -> np.ndarray:
+        """Minus the Hessian, shape (size, size), by central differences; NaN where the density is zero beside it."""
+        shifts = _STEP * np.eye(self.size)
+        value, slope = self.at(np.concatenate([point - shifts, point + shifts]))
+        if not np.isfinite(value).all():
+            return np.full((self.size, self.size), np.nan)
+        behind, ahead = np.split(slope, 2)
+        hessian = (behind - ahead) / (2.0 * _STEP)
+        return 0.5 * (hessian + hessian.T)
+
     def variables(self, points: np.ndarray, chains: int) -> xr.Dataset:
-        """The model's variables at points, as a posterior of so many chains; what only a sampler needs is left out."""
+        """The model's variables at points, as a posterior of so many chains."""
         points = np.ascontiguousarray(points, float)
         program, width = self._program, int(self._program.n_expanded)
         values = np.empty((len(points), width))
@@ -77,6 +87,6 @@ class Density:
             if name not in program.reparameterized_names:
                 dims = ("chain", "draw", *program.dims.get(name, ()))
                 found[name] = (dims, values[:, where].reshape(*shape, *own))
-        kept = readable(xr.Dataset(found))
-        labels = {d: program.coords[d] for d in kept.dims if d in program.coords}
-        return kept.assign_coords(labels | {c: np.arange(kept.sizes[c]) for c in ("chain", "draw")})
+        made = xr.Dataset(found)
+        labels = {d: program.coords[d] for d in made.dims if d in program.coords}
+        return made.assign_coords(labels | {c: np.arange(made.sizes[c]) for c in ("chain", "draw")})

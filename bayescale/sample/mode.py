@@ -7,7 +7,6 @@ from scipy import optimize
 
 from bayescale.sample.density import Density
 
-_STEP = 1e-5  # of the differences of gradients
 _FLAT = 0.1  # a curvature below this is taken as this: a direction that the data leave to a prior of unit scale
 _NEWTON_STEPS = 25
 _CLOSE = 1e-3  # nats that a further Newton step would gain
@@ -31,10 +30,8 @@ def highest(density: Density, starts: int, seed: int) -> np.ndarray:
     return best
 
 
-def laplace(
-    density: Density, start: np.ndarray, free: np.ndarray
-) -> tuple[np.ndarray, float, np.ndarray]:
-    """Climb from a point along some of its coordinates, and take the Gaussian of the same curvature there.
+def laplace(density: Density, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Climb from a point to its mode by Newton's steps, and take the Gaussian of the same curvature there.
 
     Parameters
     ----------
@@ -42,27 +39,22 @@ def laplace(
         What to climb.
     start : ndarray, shape (size,)
         Where from.
-    free : ndarray of int
-        Coordinates that move; the others stay.
 
     Returns
     -------
-    point : ndarray, shape (size,)
-    log_evidence : float
-        Log of the Gaussian's volume: of the density integrated over the free coordinates, up to a constant.
-    factor : ndarray, shape (free, free)
-        Lower Cholesky factor of its covariance.
+    mode : ndarray, shape (size,)
+    factor : ndarray, shape (size, size)
+        Lower Cholesky factor of the Gaussian's covariance.
     """
     point = start.copy()
     value, slope = (part[0] for part in density.at(point[None]))
     for _ in range(_NEWTON_STEPS):
-        curvature, axes = _curvature(density, point, free)
-        step = axes @ ((axes.T @ slope[free]) / curvature)
-        gain = float(slope[free] @ step)
+        curvature, axes = _bowl(density, point)
+        step = axes @ ((axes.T @ slope) / curvature)
+        gain = float(slope @ step)
         length = 1.0
         while gain >= _CLOSE and length > 1e-4:
-            trial = point.copy()
-            trial[free] += length * step
+            trial = point + length * step
             reached, there = (part[0] for part in density.at(trial[None]))
             if reached > value + 1e-4 * length * gain:
                 point, value, slope = trial, reached, there
@@ -70,18 +62,11 @@ def laplace(
             length *= 0.4
         else:
             break
-    factor = np.linalg.cholesky((axes / curvature) @ axes.T)
-    return point, float(value + np.log(np.diag(factor)).sum()), factor
+    return point, np.linalg.cholesky((axes / curvature) @ axes.T)
 
 
-def _curvature(
-    density: Density, point: np.ndarray, free: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues, made positive, and eigenvectors of minus the Hessian in the free coordinates."""
-    offsets = np.zeros((len(free), density.size))
-    offsets[np.arange(len(free)), free] = _STEP
-    _, slopes = density.at(np.concatenate([point + offsets, point - offsets]))
-    ahead, behind = np.split(slopes[:, free], 2)
-    hessian = (behind - ahead) / (2.0 * _STEP)
-    values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
-    return np.maximum(np.abs(values), _FLAT), vectors
+def _bowl(density: Density, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Curvatures, made positive, and the directions that they belong to."""
+    # At the edge of the density nothing is known of its shape: flat.
+    values, axes = np.linalg.eigh(np.nan_to_num(density.curvature(point)))
+    return np.maximum(np.abs(values), _FLAT), axes

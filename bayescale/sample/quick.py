@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayescale.sample.density import Density
-from bayescale.sample.mode import highest
-from bayescale.sample.nuts import Compiled
-from bayescale.sample.proposal import along, at_mode
+from bayescale.sample.mode import highest, laplace
+from bayescale.sample.nuts import Compiled, readable
+from bayescale.sample.proposal import Proposal
 
 _STARTS = 3
 _ROUNDS = 3  # of learning from weighted draws, at most
@@ -37,7 +35,6 @@ def draw_quick(
     draws: int,
     chains: int,
     seed: int,
-    scales: Mapping[str, float] | None = None,
 ) -> tuple[xr.DataTree, Weighted]:
     """Approximate the posterior by importance sampling; no better than its k̂ says.
 
@@ -49,9 +46,6 @@ def draw_quick(
         Draws kept, resampled by their weights, as the draws of so many chains.
     seed : int
         Of starting points and draws.
-    scales : mapping, optional
-        Signed scale coordinates → scale of their Normal prior; the density is the same on both sides of zero. The
-        first that is a scalar leads the proposal, see :mod:`bayescale.sample.proposal`.
 
     Returns
     -------
@@ -60,36 +54,27 @@ def draw_quick(
     Weighted
         Smoothed weights after Vehtari et al. 2024, Pareto smoothed importance sampling.
     """
-    density, rng = Density(compiled), np.random.default_rng(seed)
-    mode = highest(density, _STARTS, seed)
-    lead = next((item for item in _positions(compiled, scales or {})), None)
-    proposal = at_mode(density, mode) if lead is None else along(density, mode, *lead)
+    density, rng = Density(compiled.program), np.random.default_rng(seed)
+    proposal = Proposal(*laplace(density, highest(density, _STARTS, seed)))
     share = 0.0
     for _ in range(_ROUNDS):
-        points, log_q, unit = proposal.draw(rng, _LEARNING)
+        points, log_q = proposal.draw(rng, _LEARNING)
         log_weights, _ = _smoothed(density.at(points)[0] - log_q)
         weights = np.exp(log_weights)
         share = 1.0 / np.square(weights).sum() / _LEARNING
         if share >= _ENOUGH:
             break
-        proposal = proposal.moved(unit, weights)
+        proposal = proposal.moved(points, weights)
     number = int(np.clip(_EFFECTIVE / share, _FEWEST, _MOST))
-    points, log_q, _ = proposal.draw(rng, number)
+    points, log_q = proposal.draw(rng, number)
     value, _ = density.at(points)
     log_weights, pareto_k = _smoothed(value - log_q)
     weights = np.exp(log_weights)
     kept = _resampled(rng, weights, draws * chains)
-    posterior = density.variables(points[kept], chains)
+    posterior = readable(density.variables(points[kept], chains))
     stats = xr.Dataset({"log_density": (("chain", "draw"), value[kept].reshape(chains, draws))})
     tree = xr.DataTree.from_dict({"/posterior": posterior, "/sample_stats": stats})
     return tree, Weighted(pareto_k, float(1.0 / np.square(weights).sum()), number)
-
-
-def _positions(compiled: Compiled, scales: Mapping[str, float]) -> list[tuple[int, float]]:
-    """Position and prior scale of the scalars among the signed scales, in their order."""
-    names, where, _ = compiled.program.shape_info
-    at: dict[str, Any] = dict(zip(names, where, strict=True))
-    return [(int(at[n].start), s) for n, s in scales.items() if at[n].stop - at[n].start == 1]
 
 
 def _smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:

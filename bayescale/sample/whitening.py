@@ -9,9 +9,7 @@ whatever the scale is, the draws are of the same posterior, only sooner.
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -22,10 +20,10 @@ from numba import types
 from numba.extending import intrinsic
 from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 
+from bayescale.sample.density import Density
+
 # Curvature below this, in units of a unit Normal's, is noise of the average: no direction is stretched further.
 LEAST_CURVATURE = 0.05
-# Of the central differences of the gradient; priors have scales of the order of one.
-DIFFERENCE = 1e-4
 MOST_DIMENSIONS = 1000  # beyond, dense algebra costs more than the gradient
 # Draws whose Hessians are averaged, and gradients spent on them at most.
 POINTS, GRADIENTS = 16, 20_000
@@ -210,33 +208,13 @@ def _short_run(
     return flat, float(stats["n_steps"].mean())
 
 
-def gradient(program: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """The gradient of a program's log density; NaN where the density is not finite."""
-    pointer = ctypes.c_void_p
-    kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, pointer, pointer, pointer, pointer)
-    compiled = kind(program.compiled_logp_func.address)
-
-    def at(x: np.ndarray) -> np.ndarray:
-        x, out, value = np.ascontiguousarray(x, float), np.empty(program.n_dim), np.empty(1)
-        data = program.user_data.ctypes.data
-        status = compiled(program.n_dim, x.ctypes.data, out.ctypes.data, value.ctypes.data, data)
-        return out if status == 0 else np.full(program.n_dim, np.nan)
-
-    return at
-
-
 def _mean_hessian(program: Any, x: np.ndarray) -> np.ndarray:
-    """Hessian of −log p by central differences of the gradient, averaged over some of the draws."""
-    slope, dim = gradient(program), program.n_dim
-    count = int(np.clip(GRADIENTS // (2 * dim), 1, POINTS))
-    total, used = np.zeros((dim, dim)), 0
-    for point in x[np.linspace(0, len(x) - 1, count).astype(int)]:
-        shifts = DIFFERENCE * np.eye(dim)
-        rows = [(slope(point - s) - slope(point + s)) / (2 * DIFFERENCE) for s in shifts]
-        hessian = np.array(rows)
-        if np.isfinite(hessian).all():
-            total, used = total + (hessian + hessian.T) / 2, used + 1
-    return total / used if used else np.eye(dim)
+    """Hessian of −log p, averaged over some of the draws."""
+    density = Density(program)
+    count = int(np.clip(GRADIENTS // (2 * density.size), 1, POINTS))
+    found = [density.curvature(point) for point in x[np.linspace(0, len(x) - 1, count).astype(int)]]
+    finite = [hessian for hessian in found if np.isfinite(hessian).all()]
+    return np.mean(finite, axis=0) if finite else np.eye(density.size)
 
 
 def _inverse_root(hessian: np.ndarray) -> np.ndarray:

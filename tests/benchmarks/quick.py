@@ -1,9 +1,10 @@
 """How fast the quick engine is, where its weights hold, and how far it then lies from NUTS.
 
 Run it with ``python3 -m uv run python tests/benchmarks/quick.py``; it prints and writes its numbers beside itself.
-``BAYESCALE_DATA`` names a folder of the public sets, for Chinchilla's runs. Times are of whole fits, from the table to
-the labelled posterior, in a process that has compiled the model once; CPU seconds stand beside, since they do not
-depend on what else the machine does.
+``BAYESCALE_DATA`` names a folder of the public sets, for Chinchilla's runs. What is timed, in a process that has
+compiled the model once, is to resolve it on a table, to put the table's numbers into the program, and to draw; not to
+assemble the `Fit`. CPU seconds stand beside, since they do not depend on what else the machine does. Curves with drift
+are measured and not held to the bounds: `fit` gives models that learn a scale to NUTS, and their row shows why.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.build import signed_scales
 from bayescale.files import written_beside
 from bayescale.posterior import Importance
 from bayescale.runs import Runs
@@ -33,6 +33,7 @@ from bayescale.zoo import load_model, load_populations
 RESULT = Path(__file__).with_suffix(".json")
 CURVE_MS, REFITS_SECONDS = 100.0, 60.0
 MEAN_APART, SD_APART = 0.1, 0.1
+UNBOUND = "curve with drift"  # goes to NUTS in a fit
 
 
 def curve(seed: int) -> Runs:
@@ -50,7 +51,7 @@ def tables(curves: int, chinchilla: bool) -> dict[str, tuple[str, dict[str, Any]
     own = [curve(seed) for seed in range(curves)]
     sets = {
         "curve": ("data", {"pool": False, "drift": False}, own),
-        "curve with drift": ("data", {"pool": False, "drift": True}, own),
+        UNBOUND: ("data", {"pool": False, "drift": True}, own),
     }
     if chinchilla:
         runs = bs.load_runs("chinchilla").where(unflagged=True)
@@ -82,9 +83,7 @@ def measure(model: str, options: dict[str, Any], runs: list[Runs], against: int)
         began, used = time.perf_counter(), time.process_time()
         own = widened(resolve(load_model(model), table, load_populations(), **options))
         compiled = program(own, table)
-        tree, weighted = draw_quick(
-            compiled, draws=1000, chains=4, seed=0, scales=signed_scales(own)
-        )
+        tree, weighted = draw_quick(compiled, draws=1000, chains=4, seed=0)
         wall.append(1e3 * (time.perf_counter() - began))
         cpu.append(1e3 * (time.process_time() - used))
         verdict = Importance(weighted.pareto_k, weighted.ess, weighted.draws)
@@ -131,7 +130,7 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, print, write; 1 if a bound is missed."""
+    """Measure, print, write; 1 if a bound is missed where `fit` lets the engine run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--curves", type=int, default=20)
     parser.add_argument(
@@ -144,7 +143,7 @@ def main() -> int:
     for name in options.only or sets:
         result[name] = measure(*sets[name], options.against)
         print(name, json.dumps(result[name], indent=2), flush=True)
-    found = [result[name] for name in options.only or sets]
+    found = [result[name] for name in options.only or sets if name != UNBOUND]
     result["met"] = {
         "curve_ms": all(f["ms_median"] <= CURVE_MS for f in found),
         "curve_cpu_ms": all(f["cpu_ms_median"] <= CURVE_MS for f in found),
