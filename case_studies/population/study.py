@@ -40,7 +40,7 @@ def chinchilla(folder: Path) -> Runs:
 def gadre(folder: Path) -> Runs:
     """104 runs of Gadre et al. 2024 on three training sets, C4 validation loss."""
     frame = pd.read_csv(folder / "gadre_overtraining" / "data.csv")
-    named = frame.rename(columns={"loss_c4": "loss", "train_data": "architecture"})
+    named = frame.rename(columns={"loss_c4": "loss"}).assign(architecture=frame["train_data"])
     return text(named, ["architecture"])
 
 
@@ -63,7 +63,7 @@ def pile(folder: Path) -> Runs:
 
 
 def vision(folder: Path) -> Runs:
-    """Few-shot ImageNet error of six models while they train (Alabdulmohsin et al. 2022), the authors' training part."""
+    """Few-shot ImageNet error of six models in training (Alabdulmohsin et al. 2022), the authors' fitted part."""
     frame = pd.read_csv(folder / "alabdulmohsin_vision" / "data.csv")
     frame = frame[(frame["dataset"] == "imagenet") & (frame["paper_train"] == 1)]
     named = frame.rename(columns={"examples_seen": "tokens", "error": "loss"})

@@ -129,10 +129,10 @@ def run(simulations: int) -> None:
 
 
 def coverage(records: list[dict[str, object]], probability: float) -> dict[str, float]:
-    """Share of simulations whose equal-tailed interval holds the truth, by quantity."""
+    """Share of simulations whose equal-tailed interval holds the truth, by quantity, of those that recorded it."""
     ranks = pd.DataFrame([r["ranks"] for r in records])
     inside = (ranks >= (1 - probability) / 2) & (ranks <= (1 + probability) / 2)
-    return {str(k): float(v) for k, v in inside.mean().items()}
+    return {str(k): float(v) for k, v in inside.where(ranks.notna()).mean().items()}
 
 
 def report() -> None:
@@ -155,6 +155,9 @@ def _coverage(records: list[dict[str, Any]]) -> dict[str, Any]:
         "monte_carlo_error": {
             f"{100 * p:.0f}": float(np.sqrt(p * (1 - p) / n)) for p in PROBABILITIES
         },
+        "recorded": {
+            name: sum(name in r["ranks"] for r in records) for name in records[-1]["ranks"]
+        },
         "coverage": {f"{100 * p:.0f}": coverage(records, p) for p in PROBABILITIES},
         "second_attempts": sum(r["attempt"] > 1 for r in records),
         "divergent": sum(r["divergences"] > 0 for r in records),
@@ -171,13 +174,15 @@ def _tabulate(content: dict[str, Any]) -> None:
             rule += " ---: |"
     lines = [head, rule]
     for name in content["long"]["coverage"]["90"]:
-        cells = [
-            f"{content[chains]['coverage'][p][name]:.3f}"
+        found = [
+            content[chains]["coverage"][p].get(name)
             for chains in ("long", "short")
             for p in ("50", "90")
-            if name in content[chains]["coverage"][p]
         ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        cells = ["–" if share is None else f"{share:.3f}" for share in found]
+        count = content["long"]["recorded"][name]
+        label = name if count == content["long"]["simulations"] else f"{name} ({count} only)"
+        lines.append(f"| {label} | {' | '.join(cells)} |")
     readme = HERE / "README.md"
     text = re.sub(
         r"(?s)(<!-- coverage -->\n).*?(<!-- end -->)",
