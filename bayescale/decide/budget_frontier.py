@@ -67,7 +67,7 @@ def budget_frontier(
     # The same N at every budget: P then never falls as the budget grows.
     log_params = np.linspace(sides[0][0], sides[1][-1], len(sides[0]))
     needed = reach.log_compute(log_params)
-    log_compute = np.linspace(*np.log(ends), BUDGETS)
+    log_compute = np.log(np.geomspace(ends[0], ends[1], BUDGETS))
     chosen = [_best(reach, log_params, needed, c) for c in log_compute]
     loss = np.stack([draws for _, _, draws in chosen], axis=1)
     best = log_params[[at for at, _, _ in chosen]]

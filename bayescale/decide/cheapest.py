@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy import stats
 from bayescale.decide.budget import LEAST_FLOP, MOST_FLOP, Budget
 from bayescale.decide.grounds import admit, grounds, provenance
 from bayescale.decide.plan import si
-from bayescale.decide.reach import Reach, TargetKind, enough, require_target
+from bayescale.decide.reach import Reach, TargetKind, enough, require_probability, require_target
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Group, Posterior, named_quantiles, require_posterior
@@ -143,10 +142,7 @@ def cheapest(
     require_posterior(fit, "cheapest")
     admit(fit, allow_unconverged, allow_experimental)
     target = require_target(target_loss)
-    if isinstance(probability, bool) or not isinstance(probability, Real):
-        raise PlanError(f"probability = {probability!r} (expected a number)")
-    if not 0.0 < probability < 1.0:
-        raise PlanError(f"probability = {probability:g} (expected between 0 and 1)")
+    probability = require_probability(probability)
     priced = Budget(compute=LEAST_FLOP, price_per_hour=price_per_hour, mfu=mfu, hardware=hardware)
     first = fit.members[0]
     where = first.groups(architecture, task, study)
@@ -176,7 +172,7 @@ def cheapest(
     return Cheapest(
         problem={
             "target_loss": target,
-            "probability": float(probability),
+            "probability": probability,
             "kind": kind,
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),

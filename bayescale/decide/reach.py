@@ -36,6 +36,16 @@ def require_target(target: object) -> float:
     return value
 
 
+def require_probability(probability: object) -> float:
+    """A probability strictly between 0 and 1, or an error that says what it is."""
+    if isinstance(probability, bool) or not isinstance(probability, Real):
+        raise PlanError(f"probability = {probability!r} (expected a number)")
+    value = float(probability)
+    if not 0.0 < value < 1.0:
+        raise PlanError(f"probability = {value:g} (expected between 0 and 1)")
+    return value
+
+
 @dataclass(frozen=True, eq=False)
 class Reach:
     """The way of every draw of a group's curve to its target.

@@ -132,7 +132,7 @@ def _legend(numbers: xr.Dataset, cheapest: Cheapest | None) -> dict[str, Handle]
     entries["target"] = Line2D([], [], color=GREY, lw=0.8, ls="-.")
     if cheapest is not None:
         p = cheapest.problem["probability"]
-        entries[f"cheapest with P ≥ {p:g}, and its Monte-Carlo 90 %"] = Line2D(
+        entries[f"cheapest, P ≥ {p:g} (bar: MC 90 %)"] = Line2D(
             [], [], color=PALETTE[1], lw=2.2, marker="o"
         )
     entries["beyond the fitted runs"] = Patch(color=BEYOND, lw=0)

@@ -72,7 +72,7 @@ class Curve:
         return self.law.log_reducible(centred, theta)
 
     def param_share(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shapes as ``log_reducible``."""
+        """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shape (draw, …)."""
         centred = self._centred(logs)
         t = self._theta_beside(centred)
         of_n = np.log(t["omega"]) - t["beta"] * centred["params"] / t["gamma"]
@@ -81,7 +81,7 @@ class Curve:
 
     def _centred(self, logs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Log inputs from their pivots, along each draw's own path."""
-        centred = {}
+        centred: dict[str, np.ndarray] = {}
         for axis in self.law.inputs:
             u = np.asarray(logs[axis]) - self.pivots[axis]
             centred[axis] = self.walks[axis].stretched(u) if axis in self.walks else u
