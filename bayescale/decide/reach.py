@@ -15,7 +15,7 @@ from bayescale.decide.isoflop import joint_curve
 from bayescale.errors import PlanError, unknown
 from bayescale.laws import numpy_namespace
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
-from bayescale.posterior import Curve, Group, Mixture, Posterior, Side
+from bayescale.posterior import Curve, Group, Mixture, Posterior, Side, Stacked
 from bayescale.predict import campaign_offset
 
 TargetKind = Literal["campaign", "expected"]
@@ -75,8 +75,7 @@ class Reach:
         if kind not in get_args(TargetKind):
             raise unknown("kind of target", str(kind), get_args(TargetKind))
         curve = joint_curve(fit, where)
-        offset = campaign_offset(fit, where, curve.theta)
-        offset = offset if kind == "campaign" else np.zeros_like(offset)
+        offset = _offset(fit, where) if kind == "campaign" else np.zeros(len(curve.floor))
         chains = 1 if isinstance(curve, Mixture) else fit.members[0].posterior.sizes["chain"]
         return cls(curve, require_target(target) * np.exp(-offset), offset, chains)
 
@@ -141,6 +140,15 @@ class Reach:
         ends = np.cumsum([len(part.floor) for part in parts])
         targets = np.split(self.target, ends[:-1])
         return [Inverse(p, _log_target(p, t)) for p, t in zip(parts, targets, strict=True)]
+
+
+def _offset(fit: Posterior, where: dict[Side, Group]) -> np.ndarray:
+    """The campaign offset of every draw, each member of a stack keeping its own."""
+    out = []
+    for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
+        theta = {k: v.to_numpy().ravel() for k, v in member.parameters(where).items()}
+        out.append(campaign_offset(member, where, theta)[draws])
+    return np.concatenate(out)
 
 
 def _log_target(curve: Curve, target: np.ndarray) -> np.ndarray:
