@@ -38,6 +38,7 @@ COMMANDS = [
     ("compare",),
     ("predict",),
     ("plan",),
+    ("cheapest",),
     ("cost",),
     ("hardware",),
     ("plot",),
@@ -286,6 +287,20 @@ def test_plan_takes_money(call: Call, saved: Path) -> None:
     assert data["problem"]["compute"] == pytest.approx(2.64e24, rel=2e-3)
     assert data["problem"]["dollars"] == 5e6
     assert data["problem"]["architecture"] == "new: mamba-3"
+
+
+def test_cheapest_says_draws_and_prices(call: Call, saved: Path, tmp_path: Path) -> None:
+    words = ("cheapest", saved, "--target-loss", "2.2", "--probability", "0.5")
+    group = ("--architecture", "Pythia", "--plot", tmp_path / "risk.pdf")
+    price = ("--price-per-hour", "2.7", "--mfu", ".4", "--hardware", "H100-SXM")
+    data = as_json(call(*words, *group, *price, "--json"))
+    assert data["dollars"] > 0
+    assert data["compute_lo"] <= data["compute"]
+    assert data["p_hit"] >= 0.5
+    assert (tmp_path / "risk.pdf").read_bytes().startswith(b"%PDF")
+    said = call(*words, "--architecture", "Pythia")
+    assert f"{data['compute']:.3g} FLOP" in said
+    assert all(caveat in said for caveat in data["caveats"])
 
 
 @pytest.mark.parametrize("kind", ["posterior", "curve", "frontier"])

@@ -196,6 +196,24 @@ def test_p_target_below_floor(fit: Fit, made: Plan) -> None:
     assert plan(fit, CHINCHILLA).recommendations[0].p_hit is None
 
 
+@pytest.mark.parametrize("gamma", [0.4, 1.0])
+def test_what_the_loss_is_made_of(gamma: float) -> None:
+    made = plan(besiroglu(gamma), CHINCHILLA)
+    share = {p: made.optimum[f"share_{p}"]["median"] for p in ("params", "tokens", "floor")}
+    assert sum(share.values()) == pytest.approx(1.0)
+    # On the frontier β times N's inner share is δ times D's, whatever γ is.
+    p = TEXTBOOK["besiroglu"]
+    assert share["params"] / share["tokens"] == pytest.approx(p["delta"] / p["beta"])
+    assert share["floor"] == pytest.approx(p["L_inf"] / made.optimum["loss"]["median"])
+
+
+def test_ten_times_the_budget_reaches_what_a_plan_of_it_would(fit: Fit, made: Plan) -> None:
+    larger = plan(fit, 10 * PRICED.flop, target_loss=2.0)
+    assert made.p_target_tenfold == float(larger.table["p_hit"].max())
+    assert made.p_target_tenfold > float(made.table["p_hit"].max())
+    assert plan(fit, CHINCHILLA).p_target_tenfold is None
+
+
 # ------------------------------------------------------------------ what a plan says
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, Parameter
 
 from bayescale.cli.backtesting import backtest
+from bayescale.cli.cheapest import cheapest
 from bayescale.cli.checking import check, sbc
 from bayescale.cli.comparing import compare
 from bayescale.cli.costing import cost, list_hardware
@@ -57,6 +58,7 @@ app.command(backtest, name="backtest")
 app.command(compare, name="compare")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
+app.command(cheapest, name="cheapest")
 app.command(cost, name="cost")
 app.command(list_hardware, name="hardware")
 app.command(plot, name="plot")

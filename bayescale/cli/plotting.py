@@ -66,7 +66,7 @@ def plot(
     if kind != "frontier":
         _refuse(kind, {"--compute": compute, "--architecture": architecture, "--task": task})
         _refuse(kind, {"--new-architecture": new_architecture})
-    for target in _targets(output):
+    for target in figure_files(output):
         check_output(target, force)
     with working("drawing"):
         group = (architecture, new_architecture, task)
@@ -86,7 +86,7 @@ def _refuse(kind: str, options: dict[str, str | None]) -> None:
             raise PlanError(f"{option} belongs to a frontier, not to a {kind}")
 
 
-def _targets(output: Path) -> list[Path]:
+def figure_files(output: Path) -> list[Path]:
     """Both files that saving a figure writes."""
     stem = output.with_suffix("") if output.suffix.lower() in (".pdf", ".png") else output
     return [stem.with_name(f"{stem.name}.{ending}") for ending in ("pdf", "png")]

@@ -1,6 +1,8 @@
 """Decisions from draws: costs, budgets, risk measures and plans; knows neither PyMC nor how draws were made."""
 
-from bayescale.decide.budget import Budget
+from bayescale.decide.budget import LEAST_FLOP, MOST_FLOP, Budget
+from bayescale.decide.budget_frontier import budget_frontier
+from bayescale.decide.cheapest import Cheapest, cheapest
 from bayescale.decide.costing import Costing, Fleet, cost
 from bayescale.decide.entropic import Entropic, Tail, require_moment
 from bayescale.decide.hardware import Grid, Hardware, get_hardware, grid_table, hardware_table
@@ -14,9 +16,12 @@ from bayescale.decide.risk import CVaR, Expectation, PMiss, Quantile, Risk, pars
 from bayescale.decide.units import Amount, Days, Emissions, Energy, Flop, Hours, Money
 
 __all__ = [
+    "LEAST_FLOP",
+    "MOST_FLOP",
     "Amount",
     "Budget",
     "CVaR",
+    "Cheapest",
     "Cost",
     "Costing",
     "Days",
@@ -42,6 +47,8 @@ __all__ = [
     "Risk",
     "Tail",
     "WorstCase",
+    "budget_frontier",
+    "cheapest",
     "cheapest_lifetime",
     "cost",
     "get_hardware",

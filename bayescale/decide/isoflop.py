@@ -20,6 +20,16 @@ VALLEY_DECADES = 1.25  # of N, to each side of the median optimum
 VALLEY_SIZES, PATH_STEPS = 41, 33
 
 
+def joint_curve(fit: Posterior, where: dict[Side, Group]) -> Curve | Mixture:
+    """Draws of one group's curve, of a fit or a stack whose laws all have an N and a D to choose."""
+    for law in (member.model.get_law() for member in fit.members):
+        if law.core.name != "joint":
+            raise PlanError(
+                f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"
+            )
+    return curve_of(fit, where)
+
+
 @dataclass(frozen=True)
 class IsoFlop:
     """Draws of a group's curve along one budget C = 6·N·D, given by its log in FLOP."""
@@ -30,12 +40,11 @@ class IsoFlop:
     @classmethod
     def of(cls, fit: Posterior, where: dict[Side, Group], compute: float) -> IsoFlop:
         """Take the draws of one group of a fit, or of a stack."""
-        for law in (member.model.get_law() for member in fit.members):
-            if law.core.name != "joint":
-                raise PlanError(
-                    f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"
-                )
-        return cls(curve_of(fit, where), float(np.log(compute)))
+        return cls(joint_curve(fit, where), float(np.log(compute)))
+
+    def at(self, compute: float) -> IsoFlop:
+        """The same draws at another budget, in FLOP."""
+        return replace(self, log_compute=float(np.log(compute)))
 
     @property
     def theta(self) -> dict[str, np.ndarray]:
@@ -62,6 +71,19 @@ class IsoFlop:
         """Log N* and log R* of each draw."""
         log_params, log_r = self.curve.optimum(self.log_compute)
         return log_params, log_r
+
+    def shares(self) -> dict[str, np.ndarray]:
+        """What each draw's loss at its optimum is made of: ``params``, ``tokens`` and ``floor``, summing to one.
+
+        The reducible part is divided as the law's inner sum is, (A·N^−β)^(1/γ) against (B·D^−δ)^(1/γ).
+        """
+        log_params, log_r = self.optimum
+        loss = self.loss(log_r)
+        floor = self.curve.floor / loss
+        inner = self.curve.param_share(
+            {"params": log_params[:, None], "tokens": self.log_total - log_params[:, None]}
+        )[:, 0]
+        return {"params": (1 - floor) * inner, "tokens": (1 - floor) * (1 - inner), "floor": floor}
 
     def wasted_share(self, log_reducible: np.ndarray) -> np.ndarray:
         """Compute-equivalent regret 1 − C′/C: C′ on the draw's own frontier gives the loss of the action."""
@@ -112,13 +134,13 @@ class IsoFlop:
         budgets = np.exp(self.log_compute) * np.array(VALLEY_BUDGETS)
         low, high = min(fitted_compute[0], budgets[0]), max(fitted_compute[1], budgets[-1])
         steps = np.geomspace(low, high * 10.0**0.5, PATH_STEPS)
-        at_budget = [self._at(c)._optimum_quantiles() for c in budgets]
-        at_step = [self._at(c)._optimum_quantiles() for c in steps]
+        at_budget = [self.at(c)._optimum_quantiles() for c in budgets]
+        at_step = [self.at(c)._optimum_quantiles() for c in steps]
         sizes = np.linspace(-VALLEY_DECADES, VALLEY_DECADES, VALLEY_SIZES)
         params = np.array([q["params"][2] for q in at_budget])[:, None] * 10.0**sizes
         loss = []
         for compute, valley in zip(budgets, params, strict=True):
-            one = self._at(compute)
+            one = self.at(compute)
             loss.append(_quantiles(one.loss(one.log_reducible(np.log(valley)))).T)
         values = {
             "valley_compute": ("budget", budgets),
@@ -132,9 +154,6 @@ class IsoFlop:
         }
         rounded = {k: (dims, _six_figures(np.array(v))) for k, (dims, v) in values.items()}
         return xr.Dataset(rounded, coords={"prob": list(PROBS)})
-
-    def _at(self, compute: float) -> IsoFlop:
-        return replace(self, log_compute=float(np.log(compute)))
 
     def _optimum_quantiles(self) -> dict[str, np.ndarray]:
         log_params, log_r = self.optimum

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from bayescale.decide.costing import FORWARD_SHARE
+from bayescale.decide.inverse import MOST_TOKENS, Inverse
 from bayescale.decide.uncertain import AT_LEAST_ZERO, POSITIVE, Uncertain, draws_of
 from bayescale.errors import PlanError
-from bayescale.laws import STEP, joint_frontier
+from bayescale.laws import joint_frontier
 from bayescale.posterior import Curve, Fit, Group, group_curve, require_fit
 from bayescale.runs.flops import PER_PARAM_TOKEN
 
 PER_SERVED_TOKEN = FORWARD_SHARE * PER_PARAM_TOKEN
-MOST_TOKENS = float(np.log(1e30))  # beyond it a target counts as out of reach at that N
 # Nats to either side of the frontier's N, points of the first grid and of those that close in, and how many of these.
 HALF_WIDTH, FIRST, THEN, ROUNDS = 12.0, 161, 9, 5
 
@@ -106,7 +105,7 @@ def cheapest_lifetime(
         np.isfinite(log_target), (exact.log_kappa - log_target) / exact.alpha, 50.0
     )
     first = np.clip(exact.log_params(log_compute), 0.0, MOST_TOKENS)[:, None]
-    inverse = _Inverse(curve, log_target)
+    inverse = Inverse(curve, log_target)
     centre, width = first, HALF_WIDTH
     for points in (FIRST, *[THEN] * ROUNDS):
         log_n = centre + width * np.linspace(-1.0, 1.0, points)
@@ -124,41 +123,3 @@ def cheapest_lifetime(
         serving_flop=PER_SERVED_TOKEN * params * served[:, 0],
         on_edge=np.isfinite(tokens) & (np.abs(centre - first)[:, 0] >= HALF_WIDTH),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Inverse:
-    """The joint law solved for D: log D at which log R falls to a target, for each draw (rows) and N (columns)."""
-
-    curve: Curve
-    log_target: np.ndarray
-
-    def log_tokens(self, log_n: np.ndarray) -> np.ndarray:
-        """Infinite where no D reaches the target, or only one beyond any meaning."""
-        curve, t = self.curve, {k: v[:, None] for k, v in self.curve.theta.items()}
-        u = log_n - curve.pivots["params"]
-        if "params" in curve.walks:
-            u = curve.walks["params"].stretched(u)
-        # (R/R₀)^(1/γ) = ω·e^(−βu/γ) + (1−ω)·e^(−δv/γ)
-        whole = (self.log_target[:, None] - np.log(t["R0"])) / t["gamma"]
-        of_n = np.log(t["omega"]) - t["beta"] * u / t["gamma"]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            of_d = whole + np.log1p(-np.exp(of_n - whole))
-        v = (np.log1p(-t["omega"]) - of_d) * t["gamma"] / t["delta"]
-        log_d = self._unstretched(v) + curve.pivots["tokens"]
-        return np.where(log_d < MOST_TOKENS, np.maximum(log_d, 0.0), np.inf)
-
-    def _unstretched(self, v: np.ndarray) -> np.ndarray:
-        if "tokens" not in self.curve.walks:
-            return v
-        knots, at_knots = self._knots
-        # Beyond the last knot lie more tokens than MOST_TOKENS; NaN is a target below N's own term or the floor.
-        pairs = zip(v, at_knots, strict=True)
-        return np.array([np.interp(one, x, knots, right=np.inf) for one, x in pairs])
-
-    @cached_property
-    def _knots(self) -> tuple[np.ndarray, np.ndarray]:
-        """A walk is linear between multiples of its step: these, and where each draw stretches them to."""
-        low, high = np.array([0.0, MOST_TOKENS]) - self.curve.pivots["tokens"]
-        knots = STEP * np.arange(np.floor(low / STEP), np.ceil(high / STEP) + 1)
-        return knots, self.curve.walks["tokens"].stretched(knots[None])

@@ -61,13 +61,16 @@ class Plan:
         Loss along N at this budget and lower ones, and N*, D*, L* against compute, as quantiles over draws; see
         :meth:`bayescale.decide.IsoFlop.frontier`.
     optimum : dict
-        Quantiles over draws of N*, D*, D*/N*, frontier loss, headroom over L∞, and L∞.
+        Quantiles over draws of N*, D*, D*/N*, frontier loss, headroom over L∞, L∞, and the shares ``share_params``,
+        ``share_tokens``, ``share_floor`` of the N term, the D term and the floor in the frontier loss.
     recommendations : tuple of Recommendation
         One a risk.
     regret_set : dict or None
         Range of N with P(wasted share ≤ 5 %) ≥ .8.
     p_target_below_floor : float or None
         P(target < L∞): no budget reaches it.
+    p_target_tenfold : float or None
+        P(loss of one run ≤ target) with ten times the budget, at the N that makes it largest.
     caveats : tuple of str
         What the posterior cannot support.
     provenance : dict
@@ -81,6 +84,7 @@ class Plan:
     recommendations: tuple[Recommendation, ...]
     regret_set: dict[str, float] | None
     p_target_below_floor: float | None
+    p_target_tenfold: float | None
     caveats: tuple[str, ...]
     provenance: dict[str, Any]
 
@@ -95,6 +99,7 @@ class Plan:
             "optimum": self.optimum,
             "regret_set": self.regret_set,
             "p_target_below_floor": self.p_target_below_floor,
+            "p_target_tenfold": self.p_target_tenfold,
             "caveats": list(self.caveats),
             "provenance": self.provenance,
             "table": columns,
@@ -133,11 +138,19 @@ class Plan:
         lines.append(
             f"  headroom over the floor: {head['median']:.3f} [90 %: {head['lo90']:.3f}–{head['hi90']:.3f}]"
         )
+        made_of = (
+            f"{name} {100 * self.optimum[f'share_{part}']['median']:.1f} %"
+            for part, name in (("params", "N term"), ("tokens", "D term"), ("floor", "floor"))
+        )
+        lines.append(f"  loss at the optimum, by part: {', '.join(made_of)}")
         if self.regret_set is not None:
             low, high = self.regret_set["params_lo"], self.regret_set["params_hi"]
             lines.append(f"  regret set, P(waste ≤ 5 %) ≥ .8: N from {si(low)} to {si(high)}")
         if self.p_target_below_floor is not None:
-            lines.append(f"  P(target below the floor): {self.p_target_below_floor:.2f}")
+            lines.append(
+                f"  P(target below the floor): {self.p_target_below_floor:.2f}; "
+                f"P(loss ≤ {self.problem['target_loss']:g}) with 10 × the budget: {self.p_target_tenfold:.2f}"
+            )
         return "\n".join([*lines, *(f"  note: {c}" for c in self.caveats)])
 
 

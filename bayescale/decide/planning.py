@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.optimize import minimize_scalar
 
 from bayescale.decide.budget import Budget
+from bayescale.decide.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plan import Plan, Recommendation
+from bayescale.decide.reach import require_target
 from bayescale.decide.risk import Expectation, Risk, parse_risk
 from bayescale.errors import PlanError
-from bayescale.posterior import (
-    Fit,
-    Group,
-    Posterior,
-    Side,
-    Stacked,
-    named_quantiles,
-    require_posterior,
-)
-from bayescale.predict import (
-    FLOP_PER_PARAM_TOKEN,
-    LARGEST_SHARE,
-    assumption,
-    complete,
-    distance_note,
-    run_cdf,
-)
+from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
+from bayescale.predict import LARGEST_SHARE, assumption, run_cdf
 
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
-ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that a plan mentions
 
 
 def plan(
@@ -77,13 +62,10 @@ def plan(
     PlanError, ConvergenceError, ForecastError
     """
     require_posterior(fit, "plan")
-    fit.require_converged(allow_unconverged)
+    admit(fit, allow_unconverged, allow_experimental)
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
-    for spec in (member.model.spec for member in fit.members):
-        if spec.status == "experimental" and not allow_experimental:
-            raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
-    if target_loss is not None and not (np.isfinite(target_loss) and target_loss > 0):
-        raise PlanError(f"target_loss = {target_loss:g} (expected a positive loss)")
+    if target_loss is not None:
+        require_target(target_loss)
     risks: list[Risk] = _as_list(risk)
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
@@ -114,6 +96,7 @@ def plan(
         "loss": named_quantiles(frontier_loss),
         "headroom": named_quantiles(frontier_loss - floor),
         "floor": named_quantiles(floor),
+        **{f"share_{part}": named_quantiles(share) for part, share in iso.shares().items()},
     }
     recommendations = tuple(_recommend(iso, log_params, loss, r, hit, budget) for r in risks)
     return Plan(
@@ -127,35 +110,24 @@ def plan(
             **{side: str(group) for side, group in where.items()},
         },
         table=table,
-        frontier=iso.frontier(_fitted_compute(first)),
+        frontier=iso.frontier(fitted_compute(first)),
         optimum=optimum,
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
+        p_target_tenfold=None if hit is None else _best_hit(iso.at(10.0 * budget.flop), hit),
         caveats=(
-            *_caveats(fit, where, budget, table, recommendations, outside),
+            *grounds(
+                fit,
+                where,
+                [r.params for r in recommendations],
+                [r.tokens for r in recommendations],
+            ),
+            *_caveats(table, outside),
             *_on_one_draw(risks, loss),
         ),
-        provenance=_provenance(fit),
+        provenance=provenance(fit),
     )
-
-
-def _provenance(fit: Posterior) -> dict[str, Any]:
-    if isinstance(fit, Stacked):
-        of = {"model": str(fit), "model_hash": fit.hash, "stack": fit.to_dict()}
-    else:
-        of = {"model": fit.model.spec.name, "model_hash": fit.model.hash}
-    return of | {
-        "data_hash": fit.data_hash,
-        "seed": fit.seed,
-        "versions": fit.members[0].versions,
-    }
-
-
-def _fitted_compute(fit: Fit) -> tuple[float, float]:
-    """Smallest and largest 6·N·D of the fitted runs: compute as the law sees it."""
-    compute = FLOP_PER_PARAM_TOKEN * fit.runs["params"] * fit.runs["tokens"]
-    return float(compute.min()), float(compute.max())
 
 
 def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
@@ -170,6 +142,13 @@ def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
 def _hit(fit: Posterior, where: dict[Side, Group], target: float, loss: np.ndarray) -> np.ndarray:
     """P(loss of one run ≤ target) of each action: the noise's distribution function, averaged over draws."""
     return run_cdf(fit, where, float(np.log(target)), np.log(loss)).mean(axis=0)
+
+
+def _best_hit(iso: IsoFlop, hit: Callable[[np.ndarray], np.ndarray]) -> float:
+    """P(loss of one run ≤ target) at the action that makes it largest."""
+    log_params, _ = iso.candidates()
+    loss = iso.loss(iso.log_reducible(log_params))
+    return float(hit(loss).max())
 
 
 def _recommend(
@@ -216,29 +195,8 @@ def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
     }
 
 
-def _caveats(
-    fit: Posterior,
-    where: Mapping[Side, Group],
-    budget: Budget,
-    table: xr.Dataset,
-    recommendations: Sequence[Recommendation],
-    outside: float,
-) -> list[str]:
-    points = complete(
-        {
-            "params": xr.DataArray([r.params for r in recommendations], dims="point"),
-            "tokens": xr.DataArray([r.tokens for r in recommendations], dims="point"),
-        }
-    )
-    first = fit.members[0]
-    said = [
-        *([str(fit)] if isinstance(fit, Stacked) else []),
-        distance_note(first, points, [where["architecture"]]),
-        assumption(fit),
-        "not calibrated here: no back-test at this distance",
-    ]
-    if not fit.convergence.passed:
-        said.append(str(fit.convergence))
+def _caveats(table: xr.Dataset, outside: float) -> list[str]:
+    said = []
     if outside > EDGE_SHARE:
         said.append(f"unbounded: {100 * outside:.0f} % of the optima lie on an edge of the grid")
     if np.isclose(table["p_regret"].max(), 0) or _regret_set(table) is None:
@@ -246,12 +204,7 @@ def _caveats(
             f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
             "the optimum is not known that well"
         )
-    low, high = _fitted_compute(first)
-    if budget.flop > high:
-        said.append("the budget lies beyond every fitted run")
-    if budget.flop < low:
-        said.append("the budget lies below every fitted run")
-    return [*said, *_other_accounting(first)]
+    return said
 
 
 def _on_one_draw(risks: Sequence[Risk], loss: np.ndarray) -> list[str]:
@@ -266,16 +219,3 @@ def _on_one_draw(risks: Sequence[Risk], loss: np.ndarray) -> list[str]:
                 "judge by quantile:0.5"
             )
     return said
-
-
-def _other_accounting(fit: Fit) -> list[str]:
-    """A note where the table counts its FLOP otherwise than the budget is spent."""
-    if "compute" not in fit.runs:
-        return []
-    product = FLOP_PER_PARAM_TOKEN * fit.runs["params"] * fit.runs["tokens"]
-    ratio = float((fit.runs["compute"] / product).median())
-    if abs(ratio - 1.0) <= ACCOUNTING:
-        return []
-    return [
-        f"the budget is spent as 6ND; the table's reported compute is {ratio:.2f} × 6ND in the median"
-    ]

@@ -1,5 +1,6 @@
 """Figures for papers: numbers first (testable as data), then drawings that only draw them; never imports PyMC."""
 
+from bayescale.plots.budgets import budget
 from bayescale.plots.check import check, check_numbers
 from bayescale.plots.fan import curve
 from bayescale.plots.files import save
@@ -11,6 +12,7 @@ from bayescale.plots.valleys import frontier
 from bayescale.plots.weights import stacking, stacking_numbers
 
 __all__ = [
+    "budget",
     "calibration",
     "calibration_numbers",
     "check",

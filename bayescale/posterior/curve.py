@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from bayescale.errors import ForecastError
 from bayescale.laws import STEP, Axis, Law, Walk, joint_frontier, numpy_namespace
@@ -66,13 +67,29 @@ class Curve:
 
     def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
-        centred = {}
+        centred = self._centred(logs)
+        theta = self._theta_beside(centred)
+        return self.law.log_reducible(centred, theta)
+
+    def param_share(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shape (draw, …)."""
+        centred = self._centred(logs)
+        t = self._theta_beside(centred)
+        of_n = np.log(t["omega"]) - t["beta"] * centred["params"] / t["gamma"]
+        of_d = np.log1p(-t["omega"]) - t["delta"] * centred["tokens"] / t["gamma"]
+        return np.asarray(expit(of_n - of_d))
+
+    def _centred(self, logs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Log inputs from their pivots, along each draw's own path."""
+        centred: dict[str, np.ndarray] = {}
         for axis in self.law.inputs:
             u = np.asarray(logs[axis]) - self.pivots[axis]
             centred[axis] = self.walks[axis].stretched(u) if axis in self.walks else u
+        return centred
+
+    def _theta_beside(self, centred: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         extra = [1] * (next(iter(centred.values())).ndim - 1)
-        theta = {k: v.reshape(-1, *extra) for k, v in self.theta.items()}
-        return self.law.log_reducible(centred, theta)
+        return {k: v.reshape(-1, *extra) for k, v in self.theta.items()}
 
     def _reaching(self, logs: Mapping[str, tuple[float, float]]) -> Curve:
         """The same curve with its walks held as far as these ranges of log inputs: extended once, not at each call."""

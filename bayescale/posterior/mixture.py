@@ -49,12 +49,17 @@ class Mixture:
 
     def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
+        own = zip(self.parts, self._inputs(logs), strict=True)
+        return np.concatenate([part.log_reducible(given) for part, given in own])
+
+    def param_share(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Share of N's term, as :meth:`Curve.param_share`."""
+        own = zip(self.parts, self._inputs(logs), strict=True)
+        return np.concatenate([part.param_share(given) for part, given in own])
+
+    def _inputs(self, logs: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
         split = {axis: self._split(np.asarray(values)) for axis, values in logs.items()}
-        each = [
-            part.log_reducible({axis: values[i] for axis, values in split.items()})
-            for i, part in enumerate(self.parts)
-        ]
-        return np.concatenate(each)
+        return [{axis: v[i] for axis, v in split.items()} for i in range(len(self.parts))]
 
     def loss(self, log_reducible: np.ndarray) -> np.ndarray:
         """Expected loss from log R, floor included."""
