@@ -6,7 +6,6 @@ import json
 import math
 
 import numpy as np
-import pytest
 from conftest import ROOT
 
 from bayescale.zoo import load_populations
@@ -19,17 +18,17 @@ def test_drift_rests_on_what_the_study_found() -> None:
     assert drift.studies == {name: found["drift"]["median"] for name, found in EVIDENCE.items()}
 
 
-def test_its_centre_and_width_cover_the_studies() -> None:
+def test_the_prior_holds_every_study_and_is_as_wide_as_they_differ() -> None:
     drift = load_populations().population["drift"]
     logs = np.log(list(drift.studies.values()))
-    # A new study lies about the mean of n by their spread times √(1+1/n); rounding of the file is the tolerance.
-    assert drift.prior["mu"] == pytest.approx(logs.mean(), abs=0.05)
-    assert drift.prior["sigma"] >= logs.std(ddof=1) * math.sqrt(1 + 1 / len(logs)) - 0.05
+    # A new study lies about the mean of n by their spread times √(1+1/n).
+    assert drift.prior["sigma"] >= logs.std(ddof=1) * math.sqrt(1 + 1 / len(logs))
+    assert (np.abs(logs - drift.prior["mu"]) < 1.96 * drift.prior["sigma"]).all()
 
 
 def test_a_set_that_is_fitted_is_left_out_of_its_own_prior() -> None:
     whole = load_populations().population["drift"].prior
-    for gone in ("chinchilla", "alabdulmohsin", "pile-families"):
+    for gone in ("chinchilla", "gadre", "olmo", "pile-families"):
         rest = load_populations().without([gone]).population["drift"].prior
         assert rest["mu"] != whole["mu"]
         assert rest["sigma"] > whole["sigma"]

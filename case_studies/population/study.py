@@ -27,7 +27,6 @@ SEED = 20261122
 # Wide: what a set says of its own drift, not what the others said.
 WIDE = {"drift": "LogNormal(median=0.2, sigma=1.0)"}
 SHOWN = ("drift", "sweep", "sigma", "alpha", "a", "beta", "delta", "gamma", "L_inf")
-POINTS = 16  # of a learning curve
 
 
 def chinchilla(folder: Path) -> Runs:
@@ -62,31 +61,12 @@ def pile(folder: Path) -> Runs:
     return bs.load_runs("pile-families")
 
 
-def vision(folder: Path) -> Runs:
-    """Few-shot ImageNet error of six models in training (Alabdulmohsin et al. 2022), the authors' fitted part."""
-    frame = pd.read_csv(folder / "alabdulmohsin_vision" / "data.csv")
-    frame = frame[(frame["dataset"] == "imagenet") & (frame["paper_train"] == 1)]
-    named = frame.rename(columns={"examples_seen": "tokens", "error": "loss"})
-    kept = [thinned(curve) for _, curve in named.groupby(["architecture", "task"])]
-    info = {task: {"metric": "error", "upper": 1.0} for task in named["task"].unique()}
-    columns = ["architecture", "task", "tokens", "loss"]
-    return bs.load_runs(pd.concat(kept)[columns], task_info=info)
-
-
-def thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """The points of a curve nearest to an even grid in log scale."""
-    u = np.log(curve["tokens"].to_numpy())
-    grid = np.linspace(u.min(), u.max(), POINTS)
-    return curve.iloc[np.unique(np.abs(u[:, None] - grid).argmin(axis=0))]
-
-
 # Name of the study in models/priors.toml → its table, the model, and what is left out of the other priors.
 SETS: dict[str, tuple[Callable[[Path], Runs], str, tuple[str, ...]]] = {
     "chinchilla-refit": (chinchilla, "parameter-data", ("chinchilla",)),
     "gadre-2024-c4": (gadre, "parameter-data", ("gadre",)),
     "olmo-ladder": (olmo, "parameter-data", ("olmo",)),
     "pile-families-refit": (pile, "parameter-data", ("pile-families",)),
-    "alabdulmohsin-2022": (vision, "saturating", ("alabdulmohsin",)),
 }
 
 
