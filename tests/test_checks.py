@@ -15,9 +15,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale import plots
 from bayescale.checks import (
-    all_rows,
     decade_beyond,
-    log_likelihood,
     power_scale,
     predictive,
     prior_components,
@@ -25,6 +23,7 @@ from bayescale.checks import (
 )
 from bayescale.errors import DataError, ForecastError
 from bayescale.posterior import Fit, contraction
+from bayescale.predict import all_rows, log_likelihood
 from bayescale.runs import Runs
 from bayescale.spec import Prior
 

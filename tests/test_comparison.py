@@ -17,8 +17,8 @@ from bayescale.errors import DataError, FitFileError, ForecastError, UnknownName
 from bayescale.posterior import Fit
 from bayescale.predict import (
     Backtest,
+    Noise,
     joint_log_score,
-    log_density,
     loo,
     stacking_weights,
 )
@@ -107,7 +107,8 @@ def shared_offset(tau: float) -> tuple[np.ndarray, np.ndarray, float]:
     centre = tau * rng.standard_normal((draws, 1)) + np.zeros(6)
     covariance = sigma**2 * np.eye(6) + tau**2
     exact = float(stats.multivariate_normal(np.zeros(6), covariance).logpdf(observed))
-    return log_density(centre, np.full(draws, sigma), None, observed), observed, exact
+    density = Noise("normal", np.full(draws, sigma)).log_density(observed, centre)
+    return density, observed, exact
 
 
 def test_a_joint_density_knows_that_runs_share_an_offset() -> None:
@@ -326,7 +327,7 @@ def test_a_fit_that_lost_its_sweeps_says_so() -> None:
     fit = make_fit(runs=sweeping(), draws=50)
     assert np.isfinite(loo(fit).elpd)
     del fit.tree["constant_data"]["sweep_of"]
-    with pytest.raises(ForecastError, match="which run is in which sweep"):
+    with pytest.raises(ForecastError, match="which row is in which"):
         loo(fit)
 
 

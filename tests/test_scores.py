@@ -14,7 +14,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.errors import DataError
 from bayescale.posterior import Fit
-from bayescale.predict import Backtest, crps, interval_score, log_score, scored
+from bayescale.predict import Backtest, Noise, crps, interval_score, mixture, scored
 from bayescale.runs import Runs, sweeps
 from bayescale.spec import ModelSpec
 from bayescale.workflow import backtesting
@@ -40,9 +40,11 @@ def test_interval_score_punishes_a_miss() -> None:
 def test_log_score_is_a_mixture_over_draws() -> None:
     centre, sigma, y = np.array([[0.0], [1.0]]), np.array([0.5, 2.0]), np.array([0.3])
     mixed = np.mean([stats.norm.pdf(0.3, 0.0, 0.5), stats.norm.pdf(0.3, 1.0, 2.0)])
-    np.testing.assert_allclose(log_score(centre, sigma, None, y), np.log(mixed))
+    normal = Noise("normal", sigma).log_density(y, centre)
+    np.testing.assert_allclose(mixture(normal), np.log(mixed))
     heavy = np.mean([stats.t.pdf(0.3, 4, 0, 0.5), stats.t.pdf(0.3, 9, 1, 2.0)])
-    np.testing.assert_allclose(log_score(centre, sigma, np.array([4.0, 9.0]), y), np.log(heavy))
+    student = Noise("student-t", sigma, np.array([4.0, 9.0])).log_density(y, centre)
+    np.testing.assert_allclose(mixture(student), np.log(heavy))
 
 
 def test_coverage_of_a_true_forecast_is_nominal() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayescale.checks.rows import group_positions, row_sweeps
 from bayescale.laws import walk_matrix
 from bayescale.posterior import Fit
+from bayescale.predict import group_positions, row_sweeps
 from bayescale.spec import Prior, curve_label
 
 GIVEN_SCALE = ("group effects", "walks", "sweep offsets")

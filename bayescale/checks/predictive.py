@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.checks.rows import Rows, all_rows, at_prior, thinned
+from bayescale.checks.draws import at_prior, thinned
 from bayescale.checks.uniformity import Uniformity, uniformity
 from bayescale.checks.weights import KHAT_MAX, smoothed
 from bayescale.posterior import Fit, keyed_generator
+from bayescale.predict import Rows, all_rows
 
 DRAWS = 1000  # quantiles of a band need no more, and large tables then fit in memory
 PROBS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayescale.checks.rows import log_likelihood
 from bayescale.checks.target import decade_beyond
 from bayescale.posterior import Fit, New, population_parameters
-from bayescale.predict import predict
+from bayescale.predict import log_likelihood, predict
 
 NEW = New("an architecture that was not fitted")
 

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks.components import prior_components
-from bayescale.checks.rows import log_likelihood
 from bayescale.checks.target import decade_beyond
 from bayescale.checks.weights import KHAT_MAX, smoothed
 from bayescale.errors import ForecastError
 from bayescale.posterior import Fit, Group
-from bayescale.predict import predict
+from bayescale.predict import log_likelihood, predict
 
 POWERS = (0.8, 1.25)
 LIKELIHOOD = "likelihood"

@@ -22,12 +22,18 @@ from bayescale.predict.noise import (
 )
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
 from bayescale.predict.pointwise import Loo, loo, pointwise
+from bayescale.predict.rows import (
+    Rows,
+    all_rows,
+    by_group,
+    group_positions,
+    log_likelihood,
+    row_sweeps,
+)
 from bayescale.predict.scores import (
     crps,
     interval_score,
     joint_log_score,
-    log_density,
-    log_score,
     mixture,
     scored,
 )
@@ -45,7 +51,10 @@ __all__ = [
     "Loo",
     "New",
     "Noise",
+    "Rows",
+    "all_rows",
     "assumption",
+    "by_group",
     "campaign_offset",
     "compare",
     "complete",
@@ -54,18 +63,19 @@ __all__ = [
     "distance",
     "distance_note",
     "grid",
+    "group_positions",
     "in_words",
     "interval_score",
     "joint_log_score",
     "load_backtest",
     "locate",
-    "log_density",
-    "log_score",
+    "log_likelihood",
     "loo",
     "mixture",
     "pointwise",
     "predict",
     "predictive_log_density",
+    "row_sweeps",
     "run_cdf",
     "run_log_loss",
     "scored",

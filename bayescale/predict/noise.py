@@ -15,7 +15,7 @@ from bayescale.spec import RATE_MAX, Family
 
 @dataclass(frozen=True)
 class Noise:
-    """All draws of the noise around one group's curve; every array of shape (draw,).
+    """All draws of the noise around one group's curve; arrays have shape (draw,), or that of the centre.
 
     Methods take ``centre``, log of the loss without noise, of shape (draw, …).
 
@@ -136,7 +136,7 @@ class Noise:
 
 
 def _along(value: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    return value.reshape(-1, *[1] * (centre.ndim - 1))
+    return value if value.ndim == centre.ndim else value.reshape(-1, *[1] * (centre.ndim - 1))
 
 
 def campaign_offset(fit: Fit, where: dict[Side, Group], theta: dict[str, np.ndarray]) -> np.ndarray:

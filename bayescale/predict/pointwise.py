@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from bayescale.errors import ForecastError
-from bayescale.posterior import Fit, Group, Side, group_curve, require_plain_rows
-from bayescale.predict.scores import log_density
+from bayescale.posterior import Fit
+from bayescale.predict.rows import by_group
 
 K_GOOD = 0.7  # Vehtari et al. 2024, JMLR 25: above it an importance-sampling estimate is not to be trusted
 
@@ -56,36 +53,11 @@ def pointwise(fit: Fit) -> xr.DataArray:
         For a fit with a run effect, unfinished runs or noise that is not symmetric, and for one with sweeps saved by a
         version that did not keep which run is in which.
     """
-    require_plain_rows(fit, "leave-one-out")
-    rows, posterior = fit.runs, fit.posterior
-    if fit.model.sweeps and "sweep_of" not in rows:
-        raise ForecastError(
-            "this fit does not say which run is in which sweep; fit again with this version"
-        )
-    sides: tuple[Side, ...] = ("architecture", "task", "study")
-    labels = pd.DataFrame({side: rows[side].to_numpy().astype(str) for side in sides})
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"], rows.sizes["run"])
+    shape = (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], fit.runs.sizes["run"])
     density = np.empty((shape[0] * shape[1], shape[2]))
-    for _, own in labels.groupby(list(sides)):
-        where: dict[Side, Group] = {side: str(own[side].iloc[0]) for side in sides}
-        at = own.index.to_numpy()
-        density[:, at] = _density(fit, where, rows.isel(run=at))
+    for part in by_group(fit):
+        density[:, part.index] = part.log_density()
     return xr.DataArray(density.reshape(shape), dims=("chain", "draw", "run"))
-
-
-def _density(fit: Fit, where: Mapping[Side, Group], rows: xr.Dataset) -> np.ndarray:
-    curve = group_curve(fit, where)
-    logs: dict[str, np.ndarray] = {
-        axis: np.log(rows[axis].to_numpy())[None] for axis in curve.law.inputs
-    }
-    centre = np.log(curve.loss(curve.log_reducible(logs)))
-    if fit.model.sweeps:
-        offset = fit.posterior["offset"].sel(sweep_label=rows["sweep_of"].to_numpy().astype(str))
-        centre = centre + offset.transpose("chain", "draw", ...).to_numpy().reshape(centre.shape)
-    loss = rows["loss"].to_numpy()
-    se = np.nan_to_num(rows["loss_se"].to_numpy()) / loss if "loss_se" in rows else 0.0
-    sigma = np.sqrt(curve.theta["sigma"][:, None] ** 2 + se**2)
-    return log_density(centre, sigma, curve.theta.get("nu"), np.log(loss))
 
 
 def loo(fit: Fit) -> Loo:

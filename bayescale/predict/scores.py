@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 from scipy.special import logsumexp
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -30,40 +29,6 @@ def crps(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return np.abs(draws - observed).mean(axis=0) - spread
 
 
-def log_density(
-    centre: np.ndarray, sigma: np.ndarray, nu: np.ndarray | None, observed: np.ndarray
-) -> np.ndarray:
-    """Log density of the log loss of every run under every draw, shape (draw, run).
-
-    Parameters
-    ----------
-    centre : ndarray, shape (draw, run)
-        Log of the loss without noise.
-    sigma, nu : ndarray, shape (draw,) or (draw, run)
-        Scale of the noise; degrees of freedom, None for a Normal.
-    observed : ndarray, shape (run,)
-        Log loss that came true.
-
-    """
-    wide = sigma.reshape(len(sigma), -1)
-    if nu is None:
-        return np.asarray(stats.norm.logpdf(observed, centre, wide))
-    return np.asarray(stats.t.logpdf(observed, nu.reshape(len(nu), -1), centre, wide))
-
-
-def log_score(
-    centre: np.ndarray, sigma: np.ndarray, nu: np.ndarray | None, observed: np.ndarray
-) -> np.ndarray:
-    """Log predictive density of each run by itself: :func:`log_density`, averaged over draws.
-
-    Returns
-    -------
-    ndarray, shape (run,)
-        In nats; higher is better.
-    """
-    return mixture(log_density(centre, sigma, nu, observed))
-
-
 def mixture(density: np.ndarray) -> np.ndarray:
     """Log of a density averaged over draws, shape (run,), from its log in each, shape (draw, run)."""
     return np.asarray(logsumexp(density, axis=0)) - np.log(len(density))
@@ -77,7 +42,7 @@ def joint_log_score(density: np.ndarray) -> tuple[float, float]:
     Parameters
     ----------
     density : ndarray, shape (draw, run)
-        From :func:`log_density`, of centres that share what the runs share.
+        Log densities, of centres that share what the runs share.
 
     Returns
     -------

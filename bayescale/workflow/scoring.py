@@ -13,7 +13,7 @@ import xarray as xr
 from bayescale.baselines import Baseline, Rows
 from bayescale.errors import DataError
 from bayescale.posterior import keyed_generator
-from bayescale.predict import FLOP_PER_PARAM_TOKEN, decades_outside, log_score, scored
+from bayescale.predict import FLOP_PER_PARAM_TOKEN, Noise, decades_outside, mixture, scored
 from bayescale.runs import Runs, sweeps
 from bayescale.workflow.folds import By, Fold, scale_of
 
@@ -86,10 +86,8 @@ def _score(
     rng = keyed_generator(seed, baseline.name, where)
     said = baseline.predictive(fitted, held, rng)
     scores = scored(said.draws(rng), held["loss"])
-    scores["log_score"] = (
-        "run",
-        log_score(said.log_loss, said.sigma, None, np.log(held["loss"])),
-    )
+    density = Noise("normal", said.sigma).log_density(np.log(held["loss"]), said.log_loss)
+    scores["log_score"] = ("run", mixture(density))
     axes = ("scale",) if "scale" in baseline.inputs else ("params", "tokens", "compute")
     far = [decades_outside(held[axis], fitted[axis]) for axis in axes]
     scores["decades"] = ("run", np.max(far, axis=0))

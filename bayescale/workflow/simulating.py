@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayescale.checks import SBC, all_rows, load_sbc, quantities
+from bayescale.checks import SBC, load_sbc, quantities
 from bayescale.errors import BayescaleError, DataError, ModelError
 from bayescale.posterior import Convergence, Fit, assess, diagnostics
+from bayescale.predict import all_rows
 from bayescale.runs import Runs, load_runs
 from bayescale.spec import ModelSpec, ResolvedModel, prior_draws, resolve
 from bayescale.workflow.fitting import Report, recorded_rows, reporter

@@ -1,4 +1,4 @@
-"""The fitted rows under every draw: the curve with its sweep's offset, the noise around it, and losses made of both."""
+"""The fitted rows under every draw: the curve with its sweep's offset, and the noise around it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import xarray as xr
-from scipy import stats
 
 from bayescale.errors import ForecastError
 from bayescale.posterior import Fit, Side, fitted_groups, group_curve, require_plain_rows
-from bayescale.spec import prior_draws
+from bayescale.predict.noise import Noise
 
 
 @dataclass(frozen=True)
@@ -24,35 +22,28 @@ class Rows:
         Positions among the fitted rows.
     observed : ndarray, shape (row,)
         Log loss.
-    centre, scale : ndarray, shape (draw, row)
-        Log of the curve, sweep offset included; standard deviation parameter of the noise.
-    nu : ndarray or None, shape (draw, 1)
-        Degrees of freedom of a Student-t; None for a Normal.
+    centre : ndarray, shape (draw, row)
+        Log of the curve, sweep offset included.
+    noise : Noise
+        Around it; ``sigma`` has shape (draw, row), with the standard error of each loss in it.
     """
 
     index: np.ndarray
     observed: np.ndarray
     centre: np.ndarray
-    scale: np.ndarray
-    nu: np.ndarray | None
+    noise: Noise
 
     def log_density(self) -> np.ndarray:
         """Log likelihood of each row, shape (draw, row)."""
-        z = (self.observed - self.centre) / self.scale
-        unit = stats.norm.logpdf(z) if self.nu is None else stats.t.logpdf(z, self.nu)
-        return np.asarray(unit - np.log(self.scale))
+        return self.noise.log_density(self.observed, self.centre)
 
     def cdf(self) -> np.ndarray:
         """Probability of a smaller loss than the observed one, shape (draw, row)."""
-        z = (self.observed - self.centre) / self.scale
-        return np.asarray(stats.norm.cdf(z) if self.nu is None else stats.t.cdf(z, self.nu))
+        return self.noise.cdf(self.observed, self.centre)
 
     def simulate(self, rng: np.random.Generator) -> np.ndarray:
         """One replicated log loss of each row and draw, shape (draw, row)."""
-        shape = self.centre.shape
-        if self.nu is None:
-            return self.centre + self.scale * rng.standard_normal(shape)
-        return self.centre + self.scale * rng.standard_t(np.broadcast_to(self.nu, shape))
+        return self.noise.simulate(self.centre, rng)
 
 
 def group_positions(fit: Fit) -> list[tuple[dict[Side, str], np.ndarray]]:
@@ -103,22 +94,21 @@ def by_group(fit: Fit) -> Iterator[Rows]:
         centre = np.log(curve.loss(curve.log_reducible(logs)))
         if offsets is not None:
             centre = centre + offsets[:, index]
-        sigma = curve.theta["sigma"][:, None]
-        nu = curve.theta["nu"][:, None] if "nu" in curve.theta else None
-        scale = np.sqrt(sigma**2 + log_se[index] ** 2)
-        yield Rows(index, log_loss[index], centre, scale, nu)
+        noise = Noise.of(fit, curve.theta)
+        sigma = np.hypot(noise.sigma[:, None], log_se[index])
+        yield Rows(index, log_loss[index], centre, replace(noise, sigma=sigma))
 
 
 def all_rows(fit: Fit) -> Rows:
     """Every fitted row, in the fit's order."""
     parts = list(by_group(fit))
     order = np.argsort(np.concatenate([p.index for p in parts]))
+    sigma = np.concatenate([p.noise.sigma for p in parts], axis=1)[:, order]
     return Rows(
         index=np.arange(len(order)),
         observed=np.concatenate([p.observed for p in parts])[order],
         centre=np.concatenate([p.centre for p in parts], axis=1)[:, order],
-        scale=np.concatenate([p.scale for p in parts], axis=1)[:, order],
-        nu=parts[0].nu,
+        noise=replace(parts[0].noise, sigma=sigma),
     )
 
 
@@ -136,21 +126,3 @@ def _offsets(fit: Fit) -> np.ndarray | None:
     offset = fit.posterior["offset"].sel(sweep_label=list(fit.model.sweeps))
     flat = offset.transpose("chain", "draw", "sweep_label").to_numpy()
     return flat.reshape(-1, flat.shape[-1])[:, [position[label] for label in labels]]
-
-
-def with_draws(fit: Fit, draws: xr.Dataset) -> Fit:
-    """The same fit with other draws."""
-    groups = {f"/{n}": fit.tree[n].to_dataset() for n in ("constant_data", "observed_data")}
-    return replace(fit, tree=xr.DataTree.from_dict({"/posterior": draws, **groups}))
-
-
-def at_prior(fit: Fit, draws: int) -> Fit:
-    """The fit as it would be without data: its prior in the posterior's place."""
-    return with_draws(fit, prior_draws(fit.model, draws, fit.seed))
-
-
-def thinned(fit: Fit, most: int) -> Fit:
-    """At most that many draws, evenly spaced in every chain."""
-    posterior = fit.posterior
-    total = posterior.sizes["chain"] * posterior.sizes["draw"]
-    return with_draws(fit, posterior.isel(draw=slice(None, None, max(1, -(-total // most)))))
