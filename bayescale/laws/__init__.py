@@ -1,7 +1,8 @@
 """Scaling laws as pure functions of arrays: *inputs → effective inputs → core → link*, for numpy and pytensor alike."""
 
 from bayescale.laws.core import Axis
-from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix
+from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix, walk_steps
+from bayescale.laws.drifting_frontier import drifting_optimum
 from bayescale.laws.frontier import Frontier, joint_frontier, numeric_optimum, textbook_theta
 from bayescale.laws.law import LAWS, Law, get_law
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
@@ -18,6 +19,7 @@ __all__ = [
     "Parameter",
     "Support",
     "Walk",
+    "drifting_optimum",
     "from_link",
     "get_law",
     "intervals",
@@ -28,4 +30,5 @@ __all__ = [
     "textbook_theta",
     "to_link",
     "walk_matrix",
+    "walk_steps",
 ]

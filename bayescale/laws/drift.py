@@ -32,17 +32,22 @@ def overlap(u: np.ndarray, first: int, last: int) -> np.ndarray:
     return np.where(edge >= 0.0, right, -left)
 
 
-def walk_matrix(first: int, last: int) -> np.ndarray:
-    """Maps independent standard normals, one an interval, to W/τ; shape (interval, interval).
+def walk_steps(first: int, last: int) -> np.ndarray:
+    """Standard deviation of W/τ between neighbours outward of the pivot, shape (interval,).
 
     The first interval on either side starts at the pivot, so its midpoint is half a step away.
     """
     index = np.arange(first, last)
+    return np.sqrt(np.where((index == 0) | (index == -1), STEP / 2, STEP))
+
+
+def walk_matrix(first: int, last: int) -> np.ndarray:
+    """Maps independent standard normals, one an interval, to W/τ; shape (interval, interval)."""
+    index = np.arange(first, last)
     outward = np.where(index >= 0, index, -index - 1)  # 0 next to the pivot, on either side
     same_side = (index[:, None] >= 0) == (index[None, :] >= 0)
     reached = same_side & (outward[None, :] <= outward[:, None])
-    step = np.sqrt(np.where(outward == 0, STEP / 2, STEP))
-    return np.where(reached, step[None, :], 0.0)
+    return np.where(reached, walk_steps(first, last)[None, :], 0.0)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,11 @@ class Walk:
     amplitude: np.ndarray
     normal: Callable[[int], np.ndarray]
 
+    @classmethod
+    def still(cls, draws: int) -> Walk:
+        """The walk of an axis that does not drift."""
+        return cls(-1, np.zeros((draws, 2)), np.zeros(draws), lambda k: np.zeros(draws))
+
     def take(self, draws: np.ndarray) -> Walk:
         """The walk of some draws, by their indices."""
         return Walk(
@@ -90,18 +100,38 @@ class Walk:
 
     def stretched(self, u: np.ndarray) -> np.ndarray:
         """ũ(u), shape (draw, …); ``u`` has shape (draw, …) or (1, …)."""
+        if u.shape[0] == 1:
+            along = self.stretched_along(u.ravel())
+            return along.T.reshape(-1, *u.shape[1:])
         far = self.reaching(float(u.min()), float(u.max()))
-        slope = np.exp(far.value)
-        area = np.pad(np.cumsum(STEP * slope, axis=1), ((0, 0), (1, 0)))
-        area -= area[:, -far.first][:, None]
-        # Clipped so that an input on the very last edge falls in the last interval.
-        index = np.clip(np.floor(u / STEP).astype(int) - far.first, 0, slope.shape[1] - 1)
+        slope, area = np.exp(far.value), far.areas()
+        index = far.interval(u)
         rest = u - STEP * (index + far.first)
         draw = np.arange(len(slope)).reshape(-1, *[1] * (u.ndim - 1))
         return area[draw, index] + rest * slope[draw, index]
 
+    def stretched_along(self, u: np.ndarray) -> np.ndarray:
+        """ũ at inputs that all draws share, of shape (point,); result (point, draw)."""
+        far = self.reaching(float(u.min()), float(u.max()))
+        index = far.interval(u)
+        rest = (u - STEP * (index + far.first))[:, None]
+        return far.areas().T[index] + rest * np.exp(far.value.T)[index]
+
+    def value_along(self, u: np.ndarray) -> np.ndarray:
+        """W at inputs that all draws share, of shape (point,); result (point, draw)."""
+        far = self.reaching(float(u.min()), float(u.max()))
+        return far.value.T[far.interval(u)]
+
+    def areas(self) -> np.ndarray:
+        """ũ at the edges of the intervals held, shape (draw, interval + 1)."""
+        area = np.pad(np.cumsum(STEP * np.exp(self.value), axis=1), ((0, 0), (1, 0)))
+        return area - area[:, -self.first][:, None]
+
+    def interval(self, u: np.ndarray) -> np.ndarray:
+        """Position of inputs among the intervals held; the very last edge belongs to the last."""
+        index = np.floor(u / STEP).astype(int) - self.first
+        return np.clip(index, 0, self.value.shape[1] - 1)
+
     def local(self, u: float) -> np.ndarray:
         """e^W at one input: the local exponent as a multiple of the one at the pivot, shape (draw,)."""
-        far = self.reaching(u, u)
-        index = min(int(np.floor(u / STEP)) - far.first, far.value.shape[1] - 1)
-        return np.exp(far.value[:, index])
+        return np.exp(self.value_along(np.array([u])))[0]

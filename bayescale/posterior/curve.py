@@ -11,7 +11,15 @@ import numpy as np
 from scipy.special import expit
 
 from bayescale.errors import ForecastError
-from bayescale.laws import STEP, Axis, Law, Walk, joint_frontier, numpy_namespace
+from bayescale.laws import (
+    STEP,
+    Axis,
+    Law,
+    Walk,
+    drifting_optimum,
+    joint_frontier,
+    numpy_namespace,
+)
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior.groups import Group, Side, keyed_generator
 from bayescale.spec import curve_label
@@ -19,10 +27,8 @@ from bayescale.spec import curve_label
 if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
 
-# A search for N*: nats to either side, points of the first grid and of those that close in, and how many of these.
-# The first grid is finer than a step of the walk, since each step may hold a minimum of its own.
-HALF_WIDTH, FIRST, THEN, ROUNDS = 12.0, 161, 9, 3
-AWAY = 8.0  # nats that the search may set out from N = D
+HALF_WIDTH = 12.0  # nats of log N that a search reaches beyond the optima of the exact laws
+AWAY = 8.0  # nats that these may lie from N = D
 
 
 @dataclass(frozen=True)
@@ -109,30 +115,34 @@ class Curve:
     def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
 
-        In closed form where the law is exact; else each draw's own curve is searched around the closed form, on a grid
-        that closes in.
+        In closed form where the law is exact; else each draw's own curve is searched far to both sides of the closed
+        form (:func:`bayescale.laws.drifting_optimum`).
         """
-        budgets = np.asarray(log_compute, float)[None]
-        theta = {k: v.reshape(-1, *[1] * (budgets.ndim - 1)) for k, v in self.theta.items()}
+        budgets = np.asarray(log_compute, float)
+        theta = {k: v.reshape(-1, *[1] * budgets.ndim) for k, v in self.theta.items()}
         exact = joint_frontier(theta, self.pivots)
-        centre = exact.log_params(budgets)
+        centre = exact.log_params(budgets[None])
         if self.exact:
-            return centre, exact.log_reducible(budgets)
-        total = budgets - LOG_FLOP_PER_PARAM_TOKEN
+            return centre, exact.log_reducible(budgets[None])
         # Without its path a draw may put the optimum where no model can be.
-        centre = np.clip(centre, total / 2 - AWAY, total / 2 + AWAY)
+        half = 0.5 * (budgets - LOG_FLOP_PER_PARAM_TOKEN)
+        centre = np.clip(centre, half - AWAY, half + AWAY)
         low, high = float(centre.min()) - HALF_WIDTH, float(centre.max()) + HALF_WIDTH
+        totals = 2.0 * half.ravel()
         far = self._reaching(
-            {"params": (low, high), "tokens": (float(total.min()) - high, float(total.max()) - low)}
+            {"params": (low, high), "tokens": (totals.min() - high, totals.max() - low)}
         )
-        width = HALF_WIDTH
-        for points in (FIRST, *[THEN] * ROUNDS):
-            log_n = centre[..., None] + width * np.linspace(-1.0, 1.0, points)
-            log_r = far.log_reducible({"params": log_n, "tokens": total[..., None] - log_n})
-            best = np.argmin(log_r, axis=-1)[..., None]
-            centre = np.take_along_axis(log_n, best, axis=-1)[..., 0]
-            width *= 2.0 / (points - 1)
-        return centre, np.take_along_axis(log_r, best, axis=-1)[..., 0]
+        still = Walk.still(len(self.floor))
+        walks = {str(axis): far.walks.get(axis, still) for axis in self.law.inputs}
+        at, tokens_at = self.pivots["params"], self.pivots["tokens"]
+        found = [
+            drifting_optimum(self.theta, walks, total - at - tokens_at, low - at, high - at)
+            for total in totals
+        ]
+        centred, log_r = (
+            np.stack(part, axis=-1).reshape(centre.shape) for part in zip(*found, strict=True)
+        )
+        return centred + at, log_r
 
 
 def group_curve(fit: Fit, where: Mapping[Side, Group], drift: bool = True) -> Curve:
