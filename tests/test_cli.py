@@ -18,6 +18,7 @@ from helpers import make_fit, make_runs
 from bayescale.cli import run
 from bayescale.cli.equation import readable
 from bayescale.cli.wording import for_the_shell
+from bayescale.decide import extrapolation
 from bayescale.laws import LAWS
 from bayescale.posterior import New, load_fit
 from bayescale.predict import EXACT_LAW, predict
@@ -232,6 +233,18 @@ def test_check_says_what_data_and_prior_did(call: Call, lone: Path, tmp_path: Pa
     said = call("check", lone)
     assert "prior to posterior" in said
     assert "priors that the forecast hangs on" in said
+
+
+def test_check_follows_the_curves_beyond_the_data(call: Call, saved: Path) -> None:
+    words = ("check", saved, "--architecture", "Pythia", "--at", "compute=1e24", "--extrapolation")
+    said, data = call(*words), as_json(call(*words, "--json"))
+    expected = extrapolation(load_fit(saved), architecture="Pythia")
+    assert [r["decades"] for r in data["extrapolation"]["rows"]] == [1.0, 2.0, 3.0]
+    assert [r["width90"] for r in data["extrapolation"]["rows"]] == list(expected.table["width90"])
+    assert "every P must be 0" in said
+    assert "P(below floor)" in said
+    named = {r["parameter"] for r in data["summary"]["parameters"]}
+    assert named >= {"beta_target", "delta_target", "alpha_target"}
 
 
 def test_predict_is_the_packages_own(call: Call, saved: Path) -> None:

@@ -18,7 +18,7 @@ PUBLIC = {
     "assess": ["SBC", "Sensitivity", "load_sbc", "sbc", "sensitivity"],
     "fit": ["Fit", "ModelSpec", "Stacked", "fit", "load_fit", "load_stack", "models"],
     "check": ["Backtest", "Comparison", "backtest", "compare", "load_backtest", "stack"],
-    "forecast": ["Forecast", "New", "grid", "predict"],
+    "forecast": ["Extrapolation", "Forecast", "New", "extrapolation", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],
     "budget": ["Cheapest", "budget_frontier", "cheapest"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],

@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from bayescale.cli.backtesting import backtest
 from bayescale.cli.cheapest import cheapest
-from bayescale.cli.checking import check, sbc
+from bayescale.cli.checking import check
 from bayescale.cli.comparing import compare
 from bayescale.cli.costing import cost, list_hardware
 from bayescale.cli.demo import demo
@@ -21,6 +21,7 @@ from bayescale.cli.listing import (
 )
 from bayescale.cli.planning import plan
 from bayescale.cli.plotting import plot
+from bayescale.cli.simulating import sbc
 
 
 def _version() -> str:

@@ -1,19 +1,15 @@
-"""`bayescale check` and `bayescale sbc`: may this fit be used, and does this model know what it says it knows?"""
+"""`bayescale check`: may this fit be used, what did the data tell it, and what does its forecast hang on?"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from bayescale.cli.fitting import as_data, print_summary
 from bayescale.cli.options import (
     Flag,
-    Loading,
     Several,
     check_output,
-    check_seed,
     open_fit,
     pairs,
     quantity,
@@ -24,7 +20,9 @@ from bayescale.errors import ConvergenceError, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayescale.checks import SBC, Predictive, Sensitivity
+    from bayescale.checks import Predictive, Sensitivity
+    from bayescale.decide import Extrapolation
+    from bayescale.posterior import Fit
 
 _AXES = ("params", "tokens", "compute")
 _SHOWN = 8  # components of the prior in the table for people; --json has them all
@@ -37,6 +35,7 @@ def check(
     at: Several = (),
     architecture: str | None = None,
     task: str | None = None,
+    extrapolation: Flag = False,
     plot: Path | None = None,
     force: Flag = False,
     json: Flag = False,
@@ -54,11 +53,14 @@ def check(
         A fit written by bayescale fit.
     at
         Where the forecast is: params=70B, tokens=1.4T, compute=1e24. May be repeated; by default one decade of
-        compute beyond the data.
+        compute beyond the data. The summary then gives the local exponents there too.
     architecture
         Of that forecast; by default, where the scale is left to the default too, the one of the largest run.
     task
         Of that forecast, likewise.
+    extrapolation
+        Also follow the curves 1, 2 and 3 decades beyond the data: how wide they become, whether any draw rises with
+        scale or falls below its own floor, where N* lies, and what the best action wastes.
     plot
         Also draw the predictive checks, as PDF and PNG.
     force
@@ -75,7 +77,7 @@ def check(
         point[axis] = quantity("--at", text, axis)
     with working("reading the fit"):
         fitted = open_fit(file, allow_unconverged=True)
-        summary = fitted.summary()
+        summary = fitted.summary(_place(fitted, point))
     with working("checking"):
         from bayescale.checks import predictive, sensitivity
         from bayescale.posterior import contraction
@@ -85,6 +87,14 @@ def check(
         moved = sensitivity(
             fitted, **point, architecture=architecture, task=task, allow_unconverged=True
         )
+    reached = None
+    if extrapolation:
+        from bayescale.decide import extrapolation as extrapolate
+
+        with working("following the curves beyond the data"):
+            reached = extrapolate(
+                fitted, architecture=architecture, task=task, allow_unconverged=True
+            )
     written: list[Path] = []
     if plot is not None:
         from bayescale import plots
@@ -96,6 +106,7 @@ def check(
             "contraction": shrunk.to_dict(),
             "predictive": rows.to_dict(),
             "sensitivity": moved.to_dict(),
+            "extrapolation": None if reached is None else reached.to_dict(),
             "figure": written,
         }
         emit_json({"file": file, **as_data(fitted, summary), **found})
@@ -104,109 +115,25 @@ def check(
         _print_contraction(shrunk)
         _print_predictive(rows)
         _print_sensitivity(moved)
+        if reached is not None:
+            _print_extrapolation(reached)
         if written:
             say(f"written: {', '.join(map(str, written))}")
     if not fitted.convergence.passed:
         raise ConvergenceError(f"{file} {fitted.convergence}; {fitted.convergence.advice}")
 
 
-def sbc(
-    model: str,
-    /,
-    *,
-    design: str,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    simulations: int = 200,
-    prior: Several = (),
-    exclude: Several = (),
-    no_pool: Flag = False,
-    no_drift: Flag = False,
-    no_sweep: Flag = False,
-    draws: int = 800,
-    tune: int = 600,
-    chains: int = 2,
-    cores: int | None = None,
-    seed: int = 0,
-    figure: Path | None = None,
-    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
-    force: Flag = False,
-    json: Flag = False,
-) -> None:
-    """Draw truths from a model's prior, simulate a table, refit: do posteriors hold the truths as they say?
+def _place(fitted: Fit, point: dict[str, float]) -> dict[str, float] | None:
+    """Where the summary gives local exponents: what the law reads of the point, two of N, D and C giving the third."""
+    if not point:
+        return None
+    from bayescale.predict import complete, locate
 
-    Exits with 0 whatever the verdict: it is in the table, and in the JSON as "passed".
-
-    Parameters
-    ----------
-    model
-        A name (bayescale models) or a TOML file.
-    design
-        A table, or the name of a published set: its scales and groups are simulated, its losses only scale those
-        priors that are relative to them.
-    output
-        Folder for sbc.json; a study that was stopped goes on from there.
-    simulations
-        In all, with those already in the folder.
-    prior
-        NAME=DISTRIBUTION instead of the model's. May be repeated.
-    exclude
-        Study whose evidence must not enter the priors. May be repeated.
-    no_pool
-        One independent curve per architecture and task.
-    no_drift
-        Take the law as exact: no drift of the local exponents.
-    no_sweep
-        Give the runs of one sweep no offset of their own.
-    draws
-        Iterations kept per chain.
-    tune
-        Iterations spent on adaptation per chain.
-    chains
-        Number of chains.
-    cores
-        Chains run at once; by default all that there are.
-    seed
-        Of truths, data and chains.
-    figure
-        Also draw the ranks, as PDF and PNG.
-    loading
-        How the table is read.
-    force
-        Replace a figure that exists.
-    json
-        Print one JSON document and nothing else on standard output.
-    """
-    check_seed(seed)
-    if figure is not None:
-        check_output(figure, force)
-    priors = pairs("--prior", prior, "'beta=LogNormal(mu=-1.2, sigma=0.3)'")
-    with working("reading the table"):
-        loaded = loading.load(design)
-        from bayescale.workflow import sbc as run_sbc
-    result = run_sbc(
-        model,
-        loaded,
-        simulations,
-        prior=priors or None,
-        exclude=exclude,
-        pool=not no_pool,
-        drift=not no_drift,
-        sweep=not no_sweep,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        seed=seed,
-        folder=output,
-    )
-    if figure is not None:
-        from bayescale import plots
-
-        plots.save(plots.ranks(result), figure)
-    if json:
-        emit_json({"folder": output, **result.to_dict()})
-        return
-    _print_verdicts(result)
+    located, inputs = complete(locate(point, None)), fitted.model.get_law().inputs
+    if set(inputs) <= set(located):
+        return {axis: float(located[axis].item()) for axis in inputs}
+    # A point that is none on the law's axes is refused with the forecast there.
+    return point if set(point) == {"compute"} and len(inputs) > 1 else None
 
 
 def _print_contraction(shrunk: pd.Series) -> None:
@@ -254,15 +181,21 @@ def _print_sensitivity(moved: Sensitivity) -> None:
     notes(moved.notes)
 
 
-def _print_verdicts(result: SBC) -> None:
-    cells = [
-        [
-            r["quantity"],
-            *(number(r[c]) for c in ("p", "adjusted", "cover50", "cover90")),
-            "passes" if r["passed"] else f"fails: {r['why']}",
-        ]
-        for r in result.verdicts().to_dict("records")
-    ]
-    head = ["quantity", "p", "adjusted p", "50 % holds", "90 % holds", "verdict"]
-    table(head, cells, f"{result.problem['model']}, {len(result.records)} simulations")
-    notes(result.notes)
+def _print_extrapolation(reached: Extrapolation) -> None:
+    joint = "regret" in reached.table
+    rows = reached.table.to_dict("records")
+    columns = ["decades", reached.axis, "median", "lo90", "hi90", "width90"]
+    head = ["decades", reached.axis, "loss", "90 % from", "to", "width"]
+    if joint:
+        columns += ["params_median", "params_lo90", "params_hi90", "regret"]
+        head += ["N*", "90 % from", "to", "waste"]
+    broken = [str(c) for c in reached.table if str(c).startswith("p_")]
+    head += [f"P({c.removeprefix('p_').replace('_', ' ')})" for c in broken]
+    group = f"{rows[0]['architecture']}, {rows[0]['task']}"
+    say("")
+    table(
+        head,
+        [[number(r[c]) for c in (*columns, *broken)] for r in rows],
+        f"beyond the data, {group}: every P must be 0",
+    )
+    notes(reached.notes)

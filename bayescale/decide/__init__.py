@@ -5,6 +5,7 @@ from bayescale.decide.budget_frontier import budget_frontier
 from bayescale.decide.cheapest import Cheapest, cheapest
 from bayescale.decide.costing import Costing, Fleet, cost
 from bayescale.decide.entropic import Entropic, Tail, require_moment
+from bayescale.decide.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.hardware import Grid, Hardware, get_hardware, grid_table, hardware_table
 from bayescale.decide.isoflop import IsoFlop
 from bayescale.decide.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
@@ -30,6 +31,7 @@ __all__ = [
     "Entropic",
     "Expectation",
     "ExpectedRegret",
+    "Extrapolation",
     "Fleet",
     "Flop",
     "Grid",
@@ -51,6 +53,7 @@ __all__ = [
     "cheapest",
     "cheapest_lifetime",
     "cost",
+    "extrapolation",
     "get_hardware",
     "grid_table",
     "hardware_table",

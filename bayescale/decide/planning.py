@@ -151,6 +151,17 @@ def _best_hit(iso: IsoFlop, hit: Callable[[np.ndarray], np.ndarray]) -> float:
     return float(hit(loss).max())
 
 
+def best_size(iso: IsoFlop, log_params: np.ndarray, loss: np.ndarray, risk: Risk) -> float:
+    """Log N of least risk, refined between the neighbours of the best candidate."""
+    at = int(np.argmin(risk(loss)))
+    low, high = log_params[max(at - 1, 0)], log_params[min(at + 1, len(log_params) - 1)]
+
+    def risk_at(log_n: float) -> float:
+        return float(risk(iso.loss(iso.log_reducible(np.array([log_n]))))[0])
+
+    return float(minimize_scalar(risk_at, bounds=(low, high), method="bounded").x)
+
+
 def _recommend(
     iso: IsoFlop,
     log_params: np.ndarray,
@@ -159,14 +170,8 @@ def _recommend(
     hit: Callable[[np.ndarray], np.ndarray] | None,
     budget: Budget,
 ) -> Recommendation:
-    """The action of least risk, refined between the neighbours of the best candidate."""
-    at = int(np.argmin(risk(loss)))
-    low, high = log_params[max(at - 1, 0)], log_params[min(at + 1, len(log_params) - 1)]
-
-    def risk_at(log_n: float) -> float:
-        return float(risk(iso.loss(iso.log_reducible(np.array([log_n]))))[0])
-
-    log_n = float(minimize_scalar(risk_at, bounds=(low, high), method="bounded").x)
+    """The action of least risk, and what it brings."""
+    log_n = best_size(iso, log_params, loss, risk)
     log_r = iso.log_reducible(np.array([log_n]))
     chosen, waste = iso.loss(log_r), iso.wasted_share(log_r)
     regret = float(waste.mean())

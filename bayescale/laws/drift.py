@@ -132,6 +132,8 @@ class Walk:
         index = np.floor(u / STEP).astype(int) - self.first
         return np.clip(index, 0, self.value.shape[1] - 1)
 
-    def local(self, u: float) -> np.ndarray:
-        """e^W at one input: the local exponent as a multiple of the one at the pivot, shape (draw,)."""
-        return np.exp(self.value_along(np.array([u])))[0]
+    def local(self, u: np.ndarray | float) -> np.ndarray:
+        """e^W at an input of all draws, or of each: the local exponent over that at the pivot, shape (draw,)."""
+        at = np.broadcast_to(u, len(self.amplitude))
+        far = self.reaching(float(at.min()), float(at.max()))
+        return np.exp(far.value[np.arange(len(at)), far.interval(at)])

@@ -27,6 +27,7 @@ from bayescale.spec import curve_label
 if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
 
+EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha"}  # of each axis
 HALF_WIDTH = 12.0  # nats of log N that a search reaches beyond the optima of the exact laws
 AWAY = 8.0  # nats that these may lie from N = D
 
@@ -76,6 +77,13 @@ class Curve:
         centred = self._centred(logs)
         theta = self._theta_beside(centred)
         return self.law.log_reducible(centred, theta)
+
+    def exponent(self, axis: str, log_input: np.ndarray | float) -> np.ndarray:
+        """Local exponent of an axis at a log input, one for all draws or one each, shape (draw,)."""
+        at_pivot = self.theta[EXPONENT[axis]]
+        if axis not in self.walks:
+            return at_pivot
+        return at_pivot * self.walks[axis].local(log_input - self.pivots[axis])
 
     def param_share(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shape (draw, …)."""

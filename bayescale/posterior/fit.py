@@ -144,11 +144,24 @@ class Fit:
                 self.convergence.to_dict(),
             )
 
-    def summary(self) -> Summary:
-        """Posterior summary by group, scales, variance partition and what the data left at the prior."""
+    def summary(self, target: Mapping[str, float] | None = None) -> Summary:
+        """Posterior summary by group, scales, variance partition and what the data left at the prior.
+
+        Parameters
+        ----------
+        target : mapping, optional
+            Where to say the local exponents too, beside the pivot and the edge of the data: ``{"params": 70e9,
+            "tokens": 1.4e12}``, in counts; the one axis of a law in one; or, of a law in N and D, ``{"compute": 1e24}``
+            (FLOP), each draw at its own optimum.
+
+        Raises
+        ------
+        ForecastError
+            If the target is not one place on the law's axes.
+        """
         from bayescale.posterior.summary import summarise
 
-        return summarise(self)
+        return summarise(self, target)
 
     def save(self, path: str | Path) -> Path:
         """Write one NetCDF file, beside and then renamed; see :func:`bayescale.posterior.store.save`."""

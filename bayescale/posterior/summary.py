@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.laws import joint_frontier, numpy_namespace, to_link
+from bayescale.posterior import local
 from bayescale.posterior.contraction import link_spread
 from bayescale.posterior.correlations import correlations
 from bayescale.posterior.curve import group_curve
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 AT_PRIOR = 0.10
 CONFOUNDED = 0.5  # share of the variance that two parameters have in common, r²
-_EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Summary:
     Attributes
     ----------
     parameters : DataFrame
-        One row per parameter and group ("population" first): mean, sd, median, 50 % and 90 % intervals.
+        One row per parameter and group ("population" first): mean, sd, median, 50 % and 90 % intervals. Exponents are
+        those at the pivot; ``beta_edge, delta_edge, alpha_edge`` those at the group's largest run, where they drift,
+        and ``…_target`` those at a target that was asked for.
     scales : DataFrame
         τ of each parameter and level: posterior median and 90 % quantile beside the prior's, number of groups, variance
         share of the level on the link scale, and the pooling factor (Gelman & Pardoe 2006, eq. 3: 1 = fully pooled).
@@ -92,10 +95,12 @@ class Summary:
         return "\n".join([*blocks, self.verdict, *(f"note: {n}" for n in self.notes)])
 
 
-def summarise(fit: Fit) -> Summary:
-    """Summarise a fit."""
+def summarise(fit: Fit, target: Mapping[str, float] | None = None) -> Summary:
+    """Summarise a fit; see :meth:`bayescale.Fit.summary`."""
     model = fit.model
-    curves = _curves(fit)
+    if target is not None:
+        local.check_target(target, model.get_law())
+    curves = _curves(fit, target)
     rows = [
         {"parameter": name, "group": group, **_describe(values)}
         for group, theta in curves.items()
@@ -130,12 +135,11 @@ def summarise(fit: Fit) -> Summary:
 
 def _reported(model: ResolvedModel) -> list[str]:
     law = model.get_law()
-    edges = [f"{exponent}_edge" for exponent in _EXPONENT.values()]
-    names = [*law.parameters, *model.spec.scales, "nu", "log_A", "log_B", *edges]
+    names = [*law.parameters, *model.spec.scales, "nu", "log_A", "log_B", *local.NAMES]
     return [n for n in names if n not in model.parameters or model.parameters[n].fixed is None]
 
 
-def _curves(fit: Fit) -> dict[str, dict[str, xr.DataArray]]:
+def _curves(fit: Fit, target: Mapping[str, float] | None) -> dict[str, dict[str, xr.DataArray]]:
     """Parameters of the population and of every fitted group, by display name."""
     model, curves = fit.model, {}
     if model.pooled:
@@ -146,29 +150,23 @@ def _curves(fit: Fit) -> dict[str, dict[str, xr.DataArray]]:
     for where, label in fitted_groups(fit):
         theta = group_parameters(fit.posterior, model, where, fit.seed)
         theta.pop("nu", None)
-        curves[label] = theta | _at_edge(fit, where, theta)
+        curve = group_curve(fit, where)
+        exponents = local.at_edge(fit, where, curve)
+        if target is not None:
+            exponents |= local.at_target(curve, target)
+        like = next(iter(theta.values()))
+        curves[label] = theta | {
+            name: like.copy(data=values.reshape(like.shape)) for name, values in exponents.items()
+        }
     if len(curves) == 2 and model.pooled:
         # One group is the population: print it once.
-        curves.popitem()
+        _, own = curves.popitem()
+        curves["population"] |= own
     for theta in curves.values():
         if model.get_law().core.name == "joint":
             frontier = joint_frontier(theta, model.pivots)
             theta["log_A"], theta["log_B"] = frontier.log_A, frontier.log_B
     return curves
-
-
-def _at_edge(
-    fit: Fit, where: dict[Side, Any], theta: dict[str, xr.DataArray]
-) -> dict[str, xr.DataArray]:
-    """Local exponents at the largest run of a group, where they drift: what a forecast sets out from."""
-    rows, found = fit.runs, {}
-    own = np.logical_and.reduce([rows[side].to_numpy() == str(g) for side, g in where.items()])
-    for axis, walk in group_curve(fit, where).walks.items():
-        name = _EXPONENT[axis]
-        edge = float(np.log(rows[axis].to_numpy()[own].max())) - fit.model.pivots[axis]
-        factor = walk.local(edge).reshape(theta[name].shape)
-        found[f"{name}_edge"] = theta[name] * factor
-    return found
 
 
 def fitted_groups(fit: Fit) -> list[tuple[dict[Side, Any], str]]:

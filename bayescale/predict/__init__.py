@@ -3,13 +3,20 @@
 from bayescale.posterior import New
 from bayescale.predict.calibration import Backtest, load_backtest
 from bayescale.predict.comparison import Comparison, compare, stack
-from bayescale.predict.distance import decades_outside, distance, distance_note, in_words
+from bayescale.predict.distance import (
+    decades_outside,
+    distance,
+    distance_note,
+    fitted_edge,
+    in_words,
+)
 from bayescale.predict.forecast import (
     DRIFTING,
     EXACT_LAW,
     LARGEST_SHARE,
     Forecast,
     Kind,
+    as_groups,
     assumption,
     predict,
 )
@@ -53,6 +60,7 @@ __all__ = [
     "Noise",
     "Rows",
     "all_rows",
+    "as_groups",
     "assumption",
     "by_group",
     "campaign_offset",
@@ -62,6 +70,7 @@ __all__ = [
     "decades_outside",
     "distance",
     "distance_note",
+    "fitted_edge",
     "grid",
     "group_positions",
     "in_words",

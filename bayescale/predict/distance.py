@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from bayescale.errors import ForecastError
 from bayescale.posterior import Fit, Group
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN
 
@@ -33,12 +34,9 @@ def distance(
     C is 6·N·D, of the points and of the runs alike, whatever compute the table reports. Only where the law reads
     compute, or the table lacks N or D, is it the table's own.
     """
-    rows = fit.runs
-    if isinstance(architecture, str):
-        rows = rows.isel(run=rows["architecture"].to_numpy() == architecture)
     out = {}
     for axis, values in points.items():
-        fitted = _fitted(fit, rows, axis)
+        fitted = _fitted(fit, axis, architecture)
         if fitted is not None:
             out[f"beyond_{axis}"] = decades_outside(values, fitted)
     return xr.Dataset(out)
@@ -50,8 +48,19 @@ def decades_outside[T: (np.ndarray, xr.DataArray)](values: T, fitted: T) -> T:
     return np.maximum(np.log10(np.maximum(values / high, low / values)), 0.0)  # type: ignore[return-value]
 
 
-def _fitted(fit: Fit, rows: xr.Dataset, axis: str) -> xr.DataArray | None:
-    """Where the runs lie on an axis, as the law sees it."""
+def fitted_edge(fit: Fit, axis: str, architecture: Group | None = None) -> float:
+    """The largest scale of the runs from which :func:`distance` counts, on an axis that the law reads or implies."""
+    fitted = _fitted(fit, axis, architecture)
+    if fitted is None:
+        raise ForecastError(f"the fitted runs have no {axis}: no distance beyond them")
+    return float(fitted.max())
+
+
+def _fitted(fit: Fit, axis: str, architecture: Group | None) -> xr.DataArray | None:
+    """Where the runs of a fitted family, or all runs, lie on an axis, as the law sees it."""
+    rows = fit.runs
+    if isinstance(architecture, str):
+        rows = rows.isel(run=rows["architecture"].to_numpy() == architecture)
     both = "params" in rows and "tokens" in rows
     if axis == "compute" and both and "compute" not in fit.model.get_law().inputs:
         return FLOP_PER_PARAM_TOKEN * rows["params"] * rows["tokens"]

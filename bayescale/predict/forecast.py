@@ -170,7 +170,7 @@ def predict(
         raise ForecastError(
             f"law {law.name!r} reads {' and '.join(law.inputs)}; {' and '.join(missing)} missing"
         )
-    wanted = _as_groups(architecture)
+    wanted = as_groups(architecture)
     where = [fit.groups(a, task, study) for a in wanted]
     families = [w["architecture"] for w in where]
     drawn = [_loss(fit, points, w, kind, on_frontier) for w in where]
@@ -197,7 +197,8 @@ def predict(
     )
 
 
-def _as_groups(architecture: Group | Sequence[Group] | None) -> Sequence[Group | None]:
+def as_groups(architecture: Group | Sequence[Group] | None) -> Sequence[Group | None]:
+    """One architecture, or several that differ, as a list."""
     if architecture is None or isinstance(architecture, str | New):
         return [architecture]
     wanted = list(architecture)

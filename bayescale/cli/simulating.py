@@ -1,0 +1,127 @@
+"""`bayescale sbc`: does this model know what it says it knows, on a design like this one?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from bayescale.cli.options import Flag, Loading, Several, check_output, check_seed, pairs
+from bayescale.cli.output import emit_json, notes, number, table, working
+
+if TYPE_CHECKING:
+    from bayescale.checks import SBC
+
+
+def sbc(
+    model: str,
+    /,
+    *,
+    design: str,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    simulations: int = 200,
+    prior: Several = (),
+    exclude: Several = (),
+    no_pool: Flag = False,
+    no_drift: Flag = False,
+    no_sweep: Flag = False,
+    draws: int = 800,
+    tune: int = 600,
+    chains: int = 2,
+    cores: int | None = None,
+    seed: int = 0,
+    figure: Path | None = None,
+    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    force: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Draw truths from a model's prior, simulate a table, refit: do posteriors hold the truths as they say?
+
+    Exits with 0 whatever the verdict: it is in the table, and in the JSON as "passed".
+
+    Parameters
+    ----------
+    model
+        A name (bayescale models) or a TOML file.
+    design
+        A table, or the name of a published set: its scales and groups are simulated, its losses only scale those
+        priors that are relative to them.
+    output
+        Folder for sbc.json; a study that was stopped goes on from there.
+    simulations
+        In all, with those already in the folder.
+    prior
+        NAME=DISTRIBUTION instead of the model's. May be repeated.
+    exclude
+        Study whose evidence must not enter the priors. May be repeated.
+    no_pool
+        One independent curve per architecture and task.
+    no_drift
+        Take the law as exact: no drift of the local exponents.
+    no_sweep
+        Give the runs of one sweep no offset of their own.
+    draws
+        Iterations kept per chain.
+    tune
+        Iterations spent on adaptation per chain.
+    chains
+        Number of chains.
+    cores
+        Chains run at once; by default all that there are.
+    seed
+        Of truths, data and chains.
+    figure
+        Also draw the ranks, as PDF and PNG.
+    loading
+        How the table is read.
+    force
+        Replace a figure that exists.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    check_seed(seed)
+    if figure is not None:
+        check_output(figure, force)
+    priors = pairs("--prior", prior, "'beta=LogNormal(mu=-1.2, sigma=0.3)'")
+    with working("reading the table"):
+        loaded = loading.load(design)
+        from bayescale.workflow import sbc as run_sbc
+    result = run_sbc(
+        model,
+        loaded,
+        simulations,
+        prior=priors or None,
+        exclude=exclude,
+        pool=not no_pool,
+        drift=not no_drift,
+        sweep=not no_sweep,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=seed,
+        folder=output,
+    )
+    if figure is not None:
+        from bayescale import plots
+
+        plots.save(plots.ranks(result), figure)
+    if json:
+        emit_json({"folder": output, **result.to_dict()})
+        return
+    _print_verdicts(result)
+
+
+def _print_verdicts(result: SBC) -> None:
+    cells = [
+        [
+            r["quantity"],
+            *(number(r[c]) for c in ("p", "adjusted", "cover50", "cover90")),
+            "passes" if r["passed"] else f"fails: {r['why']}",
+        ]
+        for r in result.verdicts().to_dict("records")
+    ]
+    head = ["quantity", "p", "adjusted p", "50 % holds", "90 % holds", "verdict"]
+    table(head, cells, f"{result.problem['model']}, {len(result.records)} simulations")
+    notes(result.notes)
