@@ -1,7 +1,9 @@
-"""Telling runs apart: the last step of each, unique run ids, and the error for duplicates."""
+"""Telling runs apart: the last step of each, unique run ids, the error for duplicates, one group under two names."""
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import combinations
 from typing import Literal
 
 import pandas as pd
@@ -9,6 +11,9 @@ import pandas as pd
 from bayescale.runs.validate import BadCells
 
 Checkpoints = Literal["last", "all"]
+
+# Of the rows of the smaller group: fewer that agree to the last digit may be chance, where losses are rounded.
+_SHARED = 0.5
 
 _IDENTITY = ["study", "architecture", "run_id"]
 
@@ -80,6 +85,28 @@ def unique_run_ids(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         joined = joined + "/" + frame[part].astype("str")
     notes.append(f"run ids recur: they are now {'/'.join(parts)}")
     return frame.assign(run_id=joined)
+
+
+def note_shared_rows(frame: pd.DataFrame, notes: list[str]) -> None:
+    """Say which architectures, and which studies, have the same rows: one group under two names would count twice."""
+    place = [c for c in ("task", "params", "tokens", "compute", "loss") if c in frame.columns]
+    for side, plural in (("architecture", "architectures"), ("study", "studies")):
+        if frame[side].nunique() < 2:
+            continue
+        rows = frame[[side, *place]].drop_duplicates()
+        size = rows[side].value_counts()
+        again = rows[rows.duplicated(place, keep=False)]
+        shared = Counter(
+            pair
+            for _, labels in again.groupby(place, dropna=False)[side]
+            for pair in combinations(sorted(labels), 2)
+        )
+        notes.extend(
+            f"{plural} {one!r} and {other!r} share {count} rows (same scale, same loss): "
+            "if they are one under two names, it counts twice"
+            for (one, other), count in shared.items()
+            if count >= _SHARED * min(size[one], size[other])
+        )
 
 
 def identity(frame: pd.DataFrame) -> list[str]:

@@ -14,7 +14,13 @@ import pandas as pd
 from bayescale.errors import DataError, unknown
 from bayescale.runs.columns import match_columns, missing_loss
 from bayescale.runs.datasets import NO_PRESET, Preset, dataset_names, open_dataset
-from bayescale.runs.dedupe import Checkpoints, check_duplicates, keep_steps, unique_run_ids
+from bayescale.runs.dedupe import (
+    Checkpoints,
+    check_duplicates,
+    keep_steps,
+    note_shared_rows,
+    unique_run_ids,
+)
 from bayescale.runs.gather import Gathered, gather, melt
 from bayescale.runs.paths import unfinished
 from bayescale.runs.read import RawTable, read_file, read_frame
@@ -119,6 +125,7 @@ def load_runs(
         replace(scaled, frame=frame), compute, _informed(described), raw.label, notes
     )
     _note_flags(scaled.frame, notes)
+    note_shared_rows(scaled.frame, notes)
     if bounds := int(unfinished(scaled.frame).sum()):
         notes.append(f"{bounds} rows are of unfinished runs: their loss bounds the final one")
     return Runs(
