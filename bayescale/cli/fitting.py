@@ -34,9 +34,10 @@ def fit(
 ) -> None:
     """Fit a scaling law to a table of runs and save the posterior.
 
-    A fit that misses the convergence gate is sampled again, twice as long and
-    with smaller steps, at most three times in all; if it still misses, nothing
-    is written and the exit code is 3.
+    Chains that agree but are too short for the convergence gate are joined by
+    as many more. A fit that misses it otherwise, or still, is sampled again,
+    twice and then four times as long, with smaller steps; if it misses it even
+    so, nothing is written and the exit code is 3.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def fit(
     cores
         Chains run at once; by default all that there are.
     target_accept
-        Target acceptance of the sampler's steps, at the first attempt; each further one halves its distance from 1.
+        Target acceptance of the sampler's steps, at the first attempt; its distance from 1 shrinks as runs lengthen.
     sampling
         What is fitted, and how long.
     loading

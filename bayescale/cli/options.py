@@ -74,8 +74,8 @@ class Loading:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Sampling:
-    """What is fitted, and for how long it is sampled.
+class Structure:
+    """What of a model is used.
 
     Parameters
     ----------
@@ -87,26 +87,46 @@ class Sampling:
         Take the law as exact: no drift of the local exponents.
     no_sweep
         Give the runs of one sweep no offset of their own.
-    no_run_effect
-        Take the rows of one run as independent.
-    noise
-        Family of the noise, instead of the model's.
-    draws
-        Iterations kept per chain, at the first attempt; doubled at each further one.
-    tune
-        Iterations spent on adaptation per chain, at the first attempt; doubled at each further one.
-    chains
-        Number of chains.
-    seed
-        Of the sampler; each further attempt takes the next one.
-    engine
-        nuts, or quick: importance sampling at the mode, which falls back to nuts where it does not hold, and says so.
     """
 
     exclude: Several = ()
     no_pool: Flag = False
     no_drift: Flag = False
     no_sweep: Flag = False
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments of the package's own functions."""
+        return {
+            "exclude": self.exclude,
+            "pool": not self.no_pool,
+            "drift": not self.no_drift,
+            "sweep": not self.no_sweep,
+        }
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sampling(Structure):
+    """What is fitted, and for how long it is sampled.
+
+    Parameters
+    ----------
+    no_run_effect
+        Take the rows of one run as independent.
+    noise
+        Family of the noise, instead of the model's.
+    draws
+        Iterations kept per chain, at the first attempt; twice, then four times as many where it misses the gate.
+    tune
+        Iterations spent on adaptation per chain, likewise.
+    chains
+        Number of chains; as many more join them where they agree and are only too short.
+    seed
+        Of the sampler; each further attempt takes another.
+    engine
+        nuts, or quick: importance sampling at the mode, which falls back to nuts where it does not hold, and says so.
+    """
+
     no_run_effect: Flag = False
     noise: Literal["student-t", "normal", "one-sided", "binomial"] | None = None
     draws: int = 1000
@@ -119,10 +139,7 @@ class Sampling:
         """Arguments of the package's own functions; refuses a seed that no generator takes."""
         check_seed(self.seed)
         return {
-            "exclude": self.exclude,
-            "pool": not self.no_pool,
-            "drift": not self.no_drift,
-            "sweep": not self.no_sweep,
+            **super().settings(),
             "run_effect": not self.no_run_effect,
             "noise": self.noise,
             "draws": self.draws,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Several, check_output, check_seed, pairs
+from bayescale.cli.options import Flag, Loading, Several, Structure, check_output, check_seed, pairs
 from bayescale.cli.output import emit_json, notes, number, table, working
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ def sbc(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     simulations: int = 200,
     prior: Several = (),
-    exclude: Several = (),
-    no_pool: Flag = False,
-    no_drift: Flag = False,
-    no_sweep: Flag = False,
+    structure: Structure = Structure(),  # noqa: B008  (frozen, so the one instance is safe to share)
     draws: int = 800,
     tune: int = 600,
     chains: int = 2,
@@ -53,14 +50,8 @@ def sbc(
         In all, with those already in the folder.
     prior
         NAME=DISTRIBUTION instead of the model's. May be repeated.
-    exclude
-        Study whose evidence must not enter the priors. May be repeated.
-    no_pool
-        One independent curve per architecture and task.
-    no_drift
-        Take the law as exact: no drift of the local exponents.
-    no_sweep
-        Give the runs of one sweep no offset of their own.
+    structure
+        What of the model is used.
     draws
         Iterations kept per chain.
     tune
@@ -92,10 +83,7 @@ def sbc(
         loaded,
         simulations,
         prior=priors or None,
-        exclude=exclude,
-        pool=not no_pool,
-        drift=not no_drift,
-        sweep=not no_sweep,
+        **structure.settings(),
         draws=draws,
         tune=tune,
         chains=chains,

@@ -1,4 +1,4 @@
-"""`fit`: from a table and a model to a converged posterior, with progress and a second attempt before giving up."""
+"""`fit`: from a table and a model to a converged posterior, with progress and longer attempts before giving up."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def _pooled(one: xr.DataTree, other: xr.DataTree) -> xr.DataTree:
     groups = {}
     for name in ("posterior", "sample_stats"):
         parts = [tree[name].to_dataset() for tree in (one, other)]
-        joined = xr.concat(parts, "chain")
+        joined = xr.concat(parts, "chain", join="exact")
         groups[name] = joined.assign_coords(chain=np.arange(joined.sizes["chain"]))
     return xr.DataTree.from_dict(groups)
 
