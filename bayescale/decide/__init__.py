@@ -9,7 +9,10 @@ from bayescale.decide.hardware import Grid, Hardware, get_hardware, grid_table, 
 from bayescale.decide.isoflop import IsoFlop
 from bayescale.decide.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
 from bayescale.decide.plan import Plan, Recommendation
+from bayescale.decide.plan_file import load_plan
 from bayescale.decide.planning import plan
+from bayescale.decide.preregistration import Part, RunForecast
+from bayescale.decide.problem import BudgetTable, Problem, load_problem
 from bayescale.decide.rates import Cost, Rates
 from bayescale.decide.regret import ExpectedRegret, MinimaxRegret, WorstCase
 from bayescale.decide.risk import CVaR, Expectation, PMiss, Quantile, Risk, parse_risk
@@ -20,6 +23,7 @@ __all__ = [
     "MOST_FLOP",
     "Amount",
     "Budget",
+    "BudgetTable",
     "CVaR",
     "Cheapest",
     "Cost",
@@ -40,11 +44,14 @@ __all__ = [
     "MinimaxRegret",
     "Money",
     "PMiss",
+    "Part",
     "Plan",
+    "Problem",
     "Quantile",
     "Rates",
     "Recommendation",
     "Risk",
+    "RunForecast",
     "Tail",
     "WorstCase",
     "budget_frontier",
@@ -55,6 +62,8 @@ __all__ = [
     "grid_table",
     "hardware_table",
     "lifetime_optimum",
+    "load_plan",
+    "load_problem",
     "parse_risk",
     "plan",
     "require_moment",
