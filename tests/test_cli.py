@@ -38,6 +38,8 @@ COMMANDS = [
     ("compare",),
     ("predict",),
     ("plan",),
+    ("score",),
+    ("monitor",),
     ("cheapest",),
     ("cost",),
     ("hardware",),
