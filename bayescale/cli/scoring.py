@@ -44,6 +44,8 @@ def score(
         How far N and D may each lie from the recommendation, as a share of it.
     plot
         Also draw the calibration of all that the ledger holds, as figure.pdf and figure.png.
+    loading
+        How the outcome is read.
     force
         Replace a figure that exists.
     json

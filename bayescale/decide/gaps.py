@@ -22,6 +22,7 @@ from bayescale.decide.curves import TrainingCurve
 from bayescale.errors import PlanError
 
 LEAST_REFERENCES = 3
+RESOLUTION = 1e-9  # of log losses: what differs by less is rounding
 MOST_EARLIER = 4  # earlier increments that the gap is regressed on
 
 
@@ -113,7 +114,7 @@ def predict_gap(increments: np.ndarray, gaps: np.ndarray, own: np.ndarray) -> Ga
         )
     values = np.column_stack([increments, gaps])
     mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)
-    if not (sd > 0).all():
+    if not (sd > RESOLUTION).all():
         raise PlanError("the reference curves do not differ: their spread is not known")
     correlation, shrinkage = shrunk_correlation((values - mean) / sd)
     among = correlation[:earlier, :earlier]

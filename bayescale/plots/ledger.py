@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from bayescale.checks import uniformity
 from bayescale.decide import Score
@@ -43,8 +44,8 @@ def ledger_numbers(scores: Sequence[Score]) -> xr.Dataset:
     -------
     Dataset
         Over ``step``, those of :func:`bayescale.plots.uniform.difference` of the PIT; over ``outcome``, in the order of
-        the ledger, the quantiles of the forecast relative to its median, ``loss`` likewise, and ``held``: whether it lay
-        in the 90 % interval. ``plans``: how many there are.
+        the ledger, the quantiles of the forecast relative to its median, ``loss`` likewise, and ``held``: whether it
+        lay in the 90 % interval. ``plans``: how many there are.
 
     Raises
     ------
@@ -57,11 +58,8 @@ def ledger_numbers(scores: Sequence[Score]) -> xr.Dataset:
     columns = {q: [getattr(s, q) / s.median for s in scores] for q in QUANTILES}
     columns["loss"] = [s.loss / s.median for s in scores]
     held = [s.lo90 <= s.loss <= s.hi90 for s in scores]
-    return numbers.assign(
-        {name: ("outcome", values) for name, values in columns.items()},
-        held=("outcome", held),
-        plans=len({s.plan for s in scores}),
-    )
+    found = {name: ("outcome", values) for name, values in columns.items()}
+    return numbers.assign(found).assign(held=("outcome", held), plans=len({s.plan for s in scores}))
 
 
 def ledger(
@@ -69,8 +67,8 @@ def ledger(
 ) -> Figure:
     """Draw the calibration of plans that were scored.
 
-    Left: ECDF of the PIT less the uniform's, in the band that 95 % of uniform samples stay in. Right: each loss, and its
-    50 % and 90 % intervals, relative to the median of its forecast.
+    Left: ECDF of the PIT less the uniform's, in the band that 95 % of uniform samples stay in. Right: each loss, and
+    its 50 % and 90 % intervals, relative to the median of its forecast.
 
     Parameters
     ----------
@@ -113,10 +111,10 @@ def _outcomes(axes: Axes, numbers: xr.Dataset) -> None:
     axes.axhline(1.0, color=GREY, lw=0.6, zorder=0)
     for low, high, thick in (("lo90", "hi90", 1.0), ("lo50", "hi50", 3.0)):
         axes.vlines(at, numbers[low], numbers[high], color=PALETTE[0], alpha=0.5, lw=thick)
-    held = numbers["held"].to_numpy(bool)
+    held = numbers["held"].to_numpy().astype(bool)
     for chosen, shade in ((held, INK), (~held, PALETTE[1])):
         axes.plot(at[chosen], numbers["loss"].to_numpy()[chosen], "o", color=shade, zorder=3)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("outcome, in the ledger's order")
     axes.set_ylabel("loss / median forecast")
 
@@ -125,4 +123,5 @@ def _note(numbers: xr.Dataset) -> str:
     plans, outcomes = int(numbers["plans"]), numbers.sizes["outcome"]
     if plans == outcomes:
         return "Each outcome is of a plan of its own."
-    return f"{outcomes} outcomes of {plans} plans: those of one plan share its draws; the band takes them as independent."
+    said = f"{outcomes} outcomes of {plans} plans"
+    return f"{said}: those of one plan share its draws; the band takes them as independent."

@@ -1,4 +1,4 @@
-"""Runs in training: the curve so far, the way ahead that earlier runs suggest, and the final loss against its target."""
+"""Runs in training: the curve so far, the way ahead by earlier runs, and the final loss against its target."""
 
 from __future__ import annotations
 
@@ -64,14 +64,16 @@ def monitor(
             said = f"{left_out} more runs are not drawn. " if left_out else ""
             foot(figure, _legend(), 3 if width == "text" else 2, said + _NOTE)
         else:
+            columns = 1
             figure, panels = given_axes(axes, len(shown))
-        for panel, run in zip(panels, shown, strict=True):
+        for i, (panel, run) in enumerate(zip(panels, shown, strict=True)):
             _panel(panel, result, run.run_id)
             panel.set_title(
                 f"{run.run_id}: P(≤ {result.problem['target_loss']:g}) = {run.p_target:.2f}"
             )
             panel.set_xlabel("fraction of training")
-            panel.set_ylabel(f"loss ({result.problem['unit']})")
+            if i % columns == 0:
+                panel.set_ylabel(f"loss ({result.problem['unit']})")
     return figure
 
 
