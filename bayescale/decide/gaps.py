@@ -7,7 +7,8 @@ Given u, z is Normal with the conditional mean and variance of jointly Normal va
 across the references, whose correlations are shrunk toward none (Schäfer & Strimmer 2005, Stat. Appl. Genet. Mol. Biol.
 4: 32, target D). As the references are few it is predicted as in a regression with an intercept on p predictors
 (Gelman et al. 2013, Bayesian Data Analysis, §14.2): Student-t with R − 1 − p degrees of freedom, p the effective number
-after shrinkage, its variance larger by 1/R and by the distance of u from the references.
+after shrinkage, its variance larger by 1/R and by the distance of u from the references. Where the gap all but follows
+from u, shrinking makes its variance larger than what is left in the references: that errs to the side of going on.
 """
 
 from __future__ import annotations
