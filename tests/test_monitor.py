@@ -183,6 +183,7 @@ def test_the_probability_is_calibrated_on_simulated_curves(
     for low, high in ((0.0, 0.2), (0.2, 0.8), (0.8, 1.0)):
         among = (p >= low) & (p <= high)
         error = np.sqrt((p[among] * (1 - p[among])).sum())
+        # Where fewer than one run is expected to go the other way, three or fewer may.
         assert abs((hit - p)[among].sum()) < 3.3 * max(error, 1.0)
 
 
@@ -295,7 +296,7 @@ def test_references_that_cannot_tell_are_refused(plan: Plan, reference: pd.DataF
     ("options", "message"),
     [
         ({"target_loss": -1.0}, "target_loss = -1"),
-        ({"risk": 0.0}, "probability = 0"),
+        ({"risk": 0.0}, "risk = 0 .expected a probability"),
         ({"worth": -5.0}, "worth = -5"),
         ({"plan": "plan.json"}, "takes a plan, not a str"),
     ],

@@ -14,7 +14,7 @@ from bayescale.decide.gaps import Gap, gap_of
 from bayescale.decide.monitored import Monitored, RunStatus
 from bayescale.decide.plan import Plan
 from bayescale.decide.preregistration import RunForecast
-from bayescale.decide.reach import require_probability, require_target
+from bayescale.decide.reach import require_target
 from bayescale.errors import PlanError, unknown
 from bayescale.posterior import PROBS, QUANTILES, named_quantiles
 from bayescale.predict import FLOP_PER_PARAM_TOKEN
@@ -78,7 +78,8 @@ def monitor(
             f"monitor takes a plan, not a {type(plan).__name__}; load one: load_plan(path)"
         )
     target = _target(plan, target_loss)
-    require_probability(risk)
+    if not 0.0 < risk < 1.0:
+        raise PlanError(f"risk = {risk:g} (expected a probability between 0 and 1)")
     if reference is None:
         raise PlanError(NO_REFERENCE)
     unit, forecast = plan.problem["unit"], plan.forecasts[0]
