@@ -39,6 +39,8 @@ COMMANDS = [
     ("compare",),
     ("predict",),
     ("plan",),
+    ("score",),
+    ("monitor",),
     ("cheapest",),
     ("cost",),
     ("hardware",),
@@ -292,6 +294,16 @@ def test_plan_prints_and_writes_the_same(call: Call, saved: Path, tmp_path: Path
     said = call(*words, *risks)
     assert all(caveat in said for caveat in data["caveats"])
     assert EXACT_LAW in data["caveats"]
+
+
+def test_plan_takes_a_problem_from_a_file(call: Call, saved: Path, tmp_path: Path) -> None:
+    problem = tmp_path / "plan.toml"
+    problem.write_text(
+        'architecture = "Pythia"\nrisk = ["cvar:0.1"]\ntarget_loss = 2\n[budget]\ncompute = 1e24\n'
+    )
+    options = ("--compute", "1e24", "--architecture", "Pythia", "--target-loss", "2")
+    by_options = as_json(call("plan", saved, *options, "--risk", "cvar:0.1", "--json"))
+    assert as_json(call("plan", saved, problem, "--json")) == by_options
 
 
 def test_plan_takes_money(call: Call, saved: Path) -> None:

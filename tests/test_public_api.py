@@ -20,6 +20,7 @@ PUBLIC = {
     "check": ["Backtest", "Comparison", "backtest", "compare", "load_backtest", "stack"],
     "forecast": ["Extrapolation", "Forecast", "New", "extrapolation", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],
+    "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
     "budget": ["Cheapest", "budget_frontier", "cheapest"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],
     "show": ["plot"],

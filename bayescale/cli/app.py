@@ -19,8 +19,10 @@ from bayescale.cli.listing import (
     show_data,
     show_model,
 )
+from bayescale.cli.monitoring import monitor
 from bayescale.cli.planning import plan
 from bayescale.cli.plotting import plot
+from bayescale.cli.scoring import score
 from bayescale.cli.simulating import sbc
 
 
@@ -60,6 +62,8 @@ app.command(compare, name="compare")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(cheapest, name="cheapest")
+app.command(score, name="score")
+app.command(monitor, name="monitor")
 app.command(cost, name="cost")
 app.command(list_hardware, name="hardware")
 app.command(plot, name="plot")

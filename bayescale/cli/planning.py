@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -20,11 +21,12 @@ from bayescale.cli.output import emit_json, say, working
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:
-    from bayescale.decide import Plan
+    from bayescale.decide import Plan, Problem
 
 
 def plan(
     fit: Path,
+    problem: Path | None = None,
     /,
     *,
     compute: str | None = None,
@@ -49,6 +51,9 @@ def plan(
     ----------
     fit
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
+    problem
+        A TOML file that states the problem, instead of the options: risk, target_loss, architecture or
+        new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware.
     compute
         Budget in FLOP, e.g. 1e24.
     dollars
@@ -82,24 +87,17 @@ def plan(
     """
     if output is not None:
         check_output(output, force)
-    if (compute is None) == (dollars is None):
-        raise PlanError("a budget is --compute FLOP or --dollars …, one of the two")
-    if dollars is not None and None in (price_per_hour, mfu, hardware):
-        raise PlanError("--dollars needs --price-per-hour, --mfu and --hardware to become FLOP")
-    from_compute = None if compute is None else quantity("--compute", compute, "compute")
-    from_dollars = None if dollars is None else quantity("--dollars", dollars, "params")
+    options = {
+        "budget": (compute, dollars, price_per_hour, mfu, hardware),
+        "risk": list(risk),
+        "target_loss": target_loss,
+        "architecture": architecture,
+        "new_architecture": new_architecture,
+        "task": task,
+    }
+    asked = problem_from_options(options) if problem is None else _from_file(problem, options)
     with working("planning"):
-        made = make_plan(
-            fit,
-            from_compute,
-            from_dollars,
-            (price_per_hour, mfu, hardware),
-            risk,
-            target_loss,
-            (architecture, new_architecture, task),
-            allow_unconverged,
-            allow_experimental,
-        )
+        made = make_plan(fit, asked, allow_unconverged, allow_experimental)
     if output is not None:
         made.save(output)
     if json:
@@ -107,35 +105,52 @@ def plan(
         return
     say(str(made))
     if output is not None:
-        say(f"written: {output}")
+        say(f"written: {output} (hash {made.hash})")
+
+
+def _from_file(path: Path, options: Mapping[str, Any]) -> Problem:
+    """The problem of a file, which then says all of it."""
+    from bayescale.decide import load_problem
+
+    given = [name for name, value in options.items() if value not in (None, [], (None,) * 5)]
+    if given:
+        raise PlanError(
+            f"{path} states the problem: move {', '.join(given)} from the options into it"
+        )
+    return load_problem(path)
+
+
+def problem_from_options(options: Mapping[str, Any]) -> Problem:
+    """The problem that options state; read before the fit is."""
+    from bayescale.decide import BudgetTable, Problem
+
+    compute, dollars, price_per_hour, mfu, hardware = options["budget"]
+    if (compute is None) == (dollars is None):
+        raise PlanError(
+            "a budget is --compute FLOP or --dollars …, one of the two; or name a file, plan.toml"
+        )
+    if dollars is not None and None in (price_per_hour, mfu, hardware):
+        raise PlanError("--dollars needs --price-per-hour, --mfu and --hardware to become FLOP")
+    budget = BudgetTable(
+        compute=None if compute is None else quantity("--compute", compute, "compute"),
+        dollars=None if dollars is None else quantity("--dollars", dollars, "params"),
+        price_per_hour=price_per_hour,
+        mfu=mfu,
+        hardware=hardware,
+    )
+    if options["architecture"] is not None and options["new_architecture"] is not None:
+        raise PlanError("a plan is for one group: --architecture or --new-architecture, not both")
+    return Problem(**{**options, "budget": budget})
 
 
 def make_plan(
-    fit: Path,
-    compute: float | None,
-    dollars: float | None,
-    price: tuple[float | None, float | None, str | None],
-    risk: tuple[str, ...],
-    target_loss: float | None,
-    group: tuple[str | None, str | None, str | None],
-    allow_unconverged: bool,
-    allow_experimental: bool,
+    fit: Path, problem: Problem, allow_unconverged: bool, allow_experimental: bool
 ) -> Plan:
-    """Plan from options; the budget and the risks are read before the file is."""
-    from bayescale.decide import Budget, parse_risk
+    """Plan for a problem; its budget and risks are checked before the fit is read."""
     from bayescale.decide import plan as run_plan
 
-    budget = Budget(
-        compute=compute,
-        dollars=dollars,
-        price_per_hour=price[0],
-        mfu=price[1],
-        hardware=price[2],
-    )
-    risks = [parse_risk(text) for text in risk] or None
-    known, new, task = group
-    if known is not None and new is not None:
-        raise PlanError("a plan is for one group: --architecture or --new-architecture, not both")
+    budget, risks = problem.get_budget(), problem.risks()
+    known, new = problem.architecture, problem.new_architecture
     fitted = open_posterior(fit, allow_unconverged)
     groups = choose_architectures(
         fitted, [] if known is None else [known], [] if new is None else [new]
@@ -144,9 +159,10 @@ def make_plan(
         fitted,
         budget,
         risks,
-        target_loss,
+        problem.target_loss,
         architecture=groups[0],
-        task=choose_task(fitted, task),
+        task=choose_task(fitted, problem.task),
+        study=problem.study,
         allow_unconverged=allow_unconverged,
         allow_experimental=allow_experimental,
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_output, open_fit, quantity
+from bayescale.cli.options import Flag, check_output, open_fit
 from bayescale.cli.output import emit_json, say, working
-from bayescale.cli.planning import make_plan
+from bayescale.cli.planning import make_plan, problem_from_options
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:
@@ -103,9 +103,10 @@ def _draw(
     from bayescale import plots
 
     if kind == "frontier" and compute is not None:
-        budget = quantity("--compute", compute, "compute")
-        unpriced = (None, None, None)
-        made = make_plan(fit, budget, None, unpriced, (), None, group, allow_unconverged, True)
+        named = dict(zip(("architecture", "new_architecture", "task"), group, strict=True))
+        unpriced = (compute, None, None, None, None)
+        asked = problem_from_options({"budget": unpriced, "risk": [], "target_loss": None, **named})
+        made = make_plan(fit, asked, allow_unconverged, True)
         return plots.frontier(made, width=width)
     fitted = open_fit(fit, allow_unconverged)
     if kind == "posterior":

@@ -40,10 +40,11 @@ def run(tokens: Sequence[str]) -> int:
     Returns
     -------
     int
-        0 done, 1 the user's to mend, 2 wrong usage, 3 a fit that did not converge, 130 interrupted.
+        0 done, 1 the user's to mend, 2 wrong usage, 3 a fit that did not converge, 10 a run to be stopped,
+        130 interrupted.
     """
     try:
-        app(
+        found = app(
             list(tokens),
             exit_on_error=False,
             print_error=False,
@@ -66,7 +67,7 @@ def run(tokens: Sequence[str]) -> int:
         return _fail(f"cannot use{place}: {error.strerror or error}", USER_ERROR)
     except (KeyboardInterrupt, _Interrupted):
         return _fail("interrupted", INTERRUPTED)
-    return DONE
+    return found if isinstance(found, int) else DONE
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

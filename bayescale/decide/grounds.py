@@ -7,6 +7,7 @@ from typing import Any
 
 import xarray as xr
 
+from bayescale.decide.preregistration import content_hash
 from bayescale.errors import PlanError
 from bayescale.posterior import Fit, Group, Posterior, Side, Stacked
 from bayescale.predict import FLOP_PER_PARAM_TOKEN, assumption, complete, distance_note
@@ -53,16 +54,22 @@ def grounds(
 
 
 def provenance(fit: Posterior) -> dict[str, Any]:
-    """Model and data hashes, seed and versions."""
+    """Hashes of model, priors and data, seed and versions."""
     if isinstance(fit, Stacked):
         of = {"model": str(fit), "model_hash": fit.hash, "stack": fit.to_dict()}
     else:
         of = {"model": fit.model.spec.name, "model_hash": fit.model.hash}
     return of | {
+        "priors_hash": content_hash({"priors": [_priors(m) for m in fit.members]}),
         "data_hash": fit.data_hash,
         "seed": fit.seed,
         "versions": fit.members[0].versions,
     }
+
+
+def _priors(fit: Fit) -> dict[str, Any]:
+    """Every parameter's prior as it was resolved to numbers, with the scales of its pooling."""
+    return {name: p.model_dump(mode="json") for name, p in fit.model.parameters.items()}
 
 
 def fitted_compute(fit: Fit) -> tuple[float, float]:

@@ -10,10 +10,12 @@ from typing import Any
 
 import xarray as xr
 
+from bayescale.decide.preregistration import SEAL, RunForecast, sealed
 from bayescale.files import written_beside
 from bayescale.runs import UNNAMED
 
-PLAN_SCHEMA_VERSION = 1
+PLAN_FORMAT = "bayescale-plan"
+PLAN_SCHEMA_VERSION = 2  # 1 had neither forecasts of runs nor a hash
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Plan:
     caveats : tuple of str
         What the posterior cannot support.
     provenance : dict
-        Model and data hashes, seed, versions.
+        Hashes of model, priors and data, seed, versions.
+    forecasts : tuple of RunForecast
+        What is said in advance of one run of each recommendation, in their order.
     """
 
     problem: dict[str, Any]
@@ -87,12 +91,13 @@ class Plan:
     p_target_tenfold: float | None
     caveats: tuple[str, ...]
     provenance: dict[str, Any]
+    forecasts: tuple[RunForecast, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON; the table as one list a column."""
+        """Plain data, for JSON, with the hash of all of it; the table as one list a column."""
         columns = {str(k): v.to_numpy().tolist() for k, v in self.table.data_vars.items()}
-        return {
-            "format": "bayescale-plan",
+        content = {
+            "format": PLAN_FORMAT,
             "schema_version": PLAN_SCHEMA_VERSION,
             "problem": self.problem,
             "recommendations": [asdict(r) for r in self.recommendations],
@@ -107,10 +112,17 @@ class Plan:
                 str(k): {"dims": list(v.dims), "values": v.to_numpy().tolist()}
                 for k, v in self.frontier.variables.items()
             },
+            "forecasts": [forecast.to_dict() for forecast in self.forecasts],
         }
+        return sealed(content)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything the plan says: its name in a ledger, and what to publish before the run."""
+        return str(self.to_dict()[SEAL])
 
     def save(self, path: str | Path) -> Path:
-        """Write the plan as JSON, beside and then renamed."""
+        """Write the plan as JSON with its hash, beside and then renamed; :func:`load_plan` reads it."""
         target = Path(path)
         with written_beside(target) as beside, beside.open("w", encoding="utf-8") as file:
             json.dump(self.to_dict(), file, indent=2, allow_nan=False)

@@ -13,6 +13,7 @@ from bayescale.decide.budget import Budget
 from bayescale.decide.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plan import Plan, Recommendation
+from bayescale.decide.preregistration import RunForecast
 from bayescale.decide.reach import require_target
 from bayescale.decide.risk import Expectation, Risk, parse_risk
 from bayescale.errors import PlanError
@@ -127,6 +128,9 @@ def plan(
             *_on_one_draw(risks, loss),
         ),
         provenance=provenance(fit),
+        forecasts=tuple(
+            RunForecast.of(fit, where, r.risk, r.params, r.tokens) for r in recommendations
+        ),
     )
 
 

@@ -5,9 +5,11 @@ from bayescale.plots.check import check, check_numbers
 from bayescale.plots.fan import curve
 from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
+from bayescale.plots.ledger import ledger, ledger_numbers
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
+from bayescale.plots.training import monitor
 from bayescale.plots.valleys import frontier
 from bayescale.plots.weights import stacking, stacking_numbers
 
@@ -21,6 +23,9 @@ __all__ = [
     "curve_numbers",
     "frontier",
     "frontier_numbers",
+    "ledger",
+    "ledger_numbers",
+    "monitor",
     "posterior",
     "posterior_numbers",
     "ranks",

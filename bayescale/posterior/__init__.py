@@ -14,7 +14,7 @@ from bayescale.posterior.groups import (
     population_parameters,
 )
 from bayescale.posterior.mixture import Mixture, curve_of
-from bayescale.posterior.quantiles import PROBS, named_quantiles
+from bayescale.posterior.quantiles import PROBS, QUANTILES, named_quantiles
 from bayescale.posterior.stack_file import load_stack, save_stack
 from bayescale.posterior.stacked import Posterior, Stacked, require_posterior
 from bayescale.posterior.store import load_fit, save
@@ -22,6 +22,7 @@ from bayescale.posterior.summary import Summary, fitted_groups, summarise
 
 __all__ = [
     "PROBS",
+    "QUANTILES",
     "Convergence",
     "Curve",
     "Evidence",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 _LEVELS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}
-PROBS = tuple(_LEVELS.values())
+QUANTILES, PROBS = tuple(_LEVELS), tuple(_LEVELS.values())
 
 
 def named_quantiles(draws: np.ndarray) -> dict[str, float]:

@@ -25,6 +25,7 @@ from bayescale.predict.noise import (
     campaign_offset,
     predictive_log_density,
     run_cdf,
+    run_centre,
     run_log_loss,
 )
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
@@ -86,6 +87,7 @@ __all__ = [
     "predictive_log_density",
     "row_sweeps",
     "run_cdf",
+    "run_centre",
     "run_log_loss",
     "scored",
     "stack",

@@ -32,7 +32,7 @@ NOISE = {"sigma": "LogNormal(median=0.02, sigma=0.3)"}
 FAR = {"params": 3e11, "tokens": 6e12}
 NEW = bs.New("a seventh architecture")
 PROBABILITIES = (0.5, 0.9)
-# More, and then smaller steps, where the first attempt was not good enough. (The middle one came after 139 simulations.)
+# More, and then smaller steps, where the first attempt was not good enough (the middle one came after 140 of them).
 ATTEMPTS: tuple[dict[str, Any], ...] = (
     {"draws": 800, "tune": 600, "chains": 2, "target_accept": 0.95},
     {"draws": 1600, "tune": 600, "chains": 4, "target_accept": 0.95},
