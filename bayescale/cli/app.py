@@ -10,6 +10,7 @@ from bayescale.cli.checking import check
 from bayescale.cli.comparing import compare
 from bayescale.cli.costing import cost, list_hardware
 from bayescale.cli.demo import demo
+from bayescale.cli.designing import design
 from bayescale.cli.fitting import fit
 from bayescale.cli.forecasting import predict
 from bayescale.cli.listing import (
@@ -64,6 +65,7 @@ app.command(plan, name="plan")
 app.command(cheapest, name="cheapest")
 app.command(score, name="score")
 app.command(monitor, name="monitor")
+app.command(design, name="design")
 app.command(cost, name="cost")
 app.command(list_hardware, name="hardware")
 app.command(plot, name="plot")

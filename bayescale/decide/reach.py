@@ -12,6 +12,7 @@ import numpy as np
 from bayescale.decide.budget import MOST_FLOP
 from bayescale.decide.inverse import Inverse
 from bayescale.decide.isoflop import joint_curve
+from bayescale.decide.montecarlo import mean_error
 from bayescale.errors import PlanError, unknown
 from bayescale.laws import numpy_namespace
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
@@ -116,23 +117,9 @@ class Reach:
         return log_params, self.log_compute(log_params)
 
     def standard_error(self, reached: np.ndarray) -> float:
-        """Monte-Carlo standard error of P from which draws reach the target, by their effective number.
-
-        The draws of a stack's members are independent of each other, and their shares of the mixture are fixed.
-        """
-        import arviz_stats.base  # a second and more: only who asks for it pays
-
+        """Monte-Carlo standard error of P from which draws reach the target, by their effective number."""
         parts = self.curve.parts if isinstance(self.curve, Mixture) else (self.curve,)
-        ends = np.cumsum([len(part.floor) for part in parts])
-        variance = 0.0
-        for own in np.split(np.asarray(reached, float), ends[:-1]):
-            if own.min() == own.max():
-                continue
-            effective = arviz_stats.base.array_stats.ess(
-                own.reshape(self.chains, -1), chain_axis=0, draw_axis=1, method="mean"
-            )
-            variance += (len(own) / len(reached)) ** 2 * own.var() / min(effective, len(own))
-        return float(np.sqrt(variance))
+        return mean_error(reached, [len(part.floor) for part in parts], self.chains)
 
     @cached_property
     def _inverses(self) -> list[Inverse]:

@@ -7,6 +7,7 @@ from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
 from bayescale.plots.ledger import ledger, ledger_numbers
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
+from bayescale.plots.pilots import pilots
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
 from bayescale.plots.training import monitor
@@ -26,6 +27,7 @@ __all__ = [
     "ledger",
     "ledger_numbers",
     "monitor",
+    "pilots",
     "posterior",
     "posterior_numbers",
     "ranks",

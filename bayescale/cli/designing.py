@@ -1,0 +1,74 @@
+"""`bayescale design`: what candidate pilots are worth before the final run, and which to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayescale.cli.options import Flag, check_output, open_posterior
+from bayescale.cli.output import emit_json, notes, say, table, working
+from bayescale.cli.plotting import figure_files
+
+
+def design(
+    fit: Path,
+    pilots: Path,
+    /,
+    *,
+    plot: Path | None = None,
+    force: Flag = False,
+    allow_unconverged: Flag = False,
+    allow_experimental: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Value of information: what pilots are worth before the final run, and which of them to run.
+
+    Parameters
+    ----------
+    fit
+        A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
+    pilots
+        A TOML file: [budget] of the final run (compute, or dollars with price_per_hour, mfu and hardware),
+        pilot_budget, [run] (architecture or new_architecture, task), and [[pilot]] (name, params, tokens, repeats,
+        failure, architecture, task, sweep, cost).
+    plot
+        Also draw the pilots by net benefit, as figure.pdf and figure.png.
+    force
+        Replace a figure that exists.
+    allow_unconverged
+        Use a fit that missed the convergence gate.
+    allow_experimental
+        Use a model whose status is experimental.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    for target in [] if plot is None else figure_files(plot):
+        check_output(target, force)
+    from bayescale import decide
+
+    with working("weighing pilots"):
+        stated = decide.load_pilots(pilots)
+        fitted = open_posterior(fit, allow_unconverged)
+        found = decide.design(
+            fitted,
+            stated.budget,
+            stated.pilots,
+            pilot_budget=stated.pilot_budget,
+            architecture=stated.architecture,
+            task=stated.task,
+            allow_unconverged=allow_unconverged,
+            allow_experimental=allow_experimental,
+        )
+        written: list[Path] = []
+        if plot is not None:
+            from bayescale import plots
+
+            written = plots.save(plots.pilots(found), plot)
+    if json:
+        emit_json(found.to_dict() | {"written": written})
+        return
+    say("\n".join(found.headline()))
+    table(["pilot", "cost", "EVSI", "net benefit", ""], found.rows())
+    say("\n".join(found.conclusion()))
+    notes(found.caveats)
+    if written:
+        say(f"written: {', '.join(str(path) for path in written)}")
