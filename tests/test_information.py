@@ -137,13 +137,10 @@ def test_outcomes_that_few_draws_explain_are_counted() -> None:
     found = evsi(guess(truth), -0.5 * np.square((seen[:, None] - truth) / 0.001), source)
     assert found.unsupported > 0.5 * OUTCOMES
     assert 0.0 <= found.value <= evpi(guess(truth)).value
-    vague = evsi(guess(truth), measured_alike(1000), source)
+    vague = evsi(guess(truth), np.zeros((OUTCOMES, 1000)), source)
     assert vague.unsupported == 0
-    assert vague.value < 1e-9
-
-
-def measured_alike(draws: int) -> np.ndarray:
-    return np.zeros((OUTCOMES, draws))
+    # One draw of a thousand is left out: the mean moves by at most 4/1000, and the value by the square of that.
+    assert vague.value < 1e-4
 
 
 def test_an_experiment_that_always_fails_is_worth_nothing() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from bayescale.decide import Design
 from bayescale.decide.design import LEVEL
@@ -68,6 +69,9 @@ def pilots(design: Design, *, width: Width = "text", axes: Axes | None = None) -
 
 def _ranking(axes: Axes, design: Design) -> None:
     percent = 100.0 / design.problem["total"]
+    # A pilot dearer than the whole budget would squeeze all others to a point.
+    axes.set_xscale("symlog", linthresh=1.0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ranked = design.table.isel(pilot=np.argsort(design.table["net"].to_numpy()))
     for row, name in enumerate(ranked["pilot"].to_numpy().tolist()):
         one = ranked.sel(pilot=name)
@@ -76,8 +80,6 @@ def _ranking(axes: Axes, design: Design) -> None:
         fill = shade if name in design.portfolio.pilots else "white"
         axes.errorbar(net, row, xerr=error, fmt="o", color=shade, mfc=fill, capsize=2.0, lw=1.0)
     axes.axvline(0.0, color=INK, lw=0.6)
-    # A pilot dearer than the whole budget would squeeze all others to a point.
-    axes.set_xscale("symlog", linthresh=1.0)
     axes.set_yticks(range(ranked.sizes["pilot"]), ranked["pilot"].to_numpy().tolist())
     axes.set_ylim(-0.6, ranked.sizes["pilot"] - 0.4)
     axes.set_xlabel("net benefit (% of the final budget)")
