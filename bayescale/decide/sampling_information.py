@@ -119,4 +119,5 @@ def _smoothed(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weights, khat = smoothed(ratio)
     lost = ~np.isfinite(weights).all(axis=1)
     weights[lost] = special.softmax(ratio[lost], axis=1)
-    return weights, np.where(lost, np.inf, khat)
+    # Without a number for k̂ the tail is a handful of draws among weights of zero.
+    return weights, np.where(np.isfinite(khat), khat, np.inf)
