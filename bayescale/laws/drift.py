@@ -117,11 +117,6 @@ class Walk:
         rest = (u - STEP * (index + far.first))[:, None]
         return far.areas().T[index] + rest * np.exp(far.value.T)[index]
 
-    def value_along(self, u: np.ndarray) -> np.ndarray:
-        """W at inputs that all draws share, of shape (point,); result (point, draw)."""
-        far = self.reaching(float(u.min()), float(u.max()))
-        return far.value.T[far.interval(u)]
-
     def areas(self) -> np.ndarray:
         """ũ at the edges of the intervals held, shape (draw, interval + 1)."""
         area = np.pad(np.cumsum(STEP * np.exp(self.value), axis=1), ((0, 0), (1, 0)))

@@ -9,6 +9,7 @@ sums and comparisons is needed to find the minima; there may be several, since a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logit
@@ -23,11 +24,11 @@ BLOCK = 500  # draws at once, so that the work stays in the processor's cache
 def drifting_optimum(
     theta: Mapping[str, np.ndarray],
     walks: Mapping[str, Walk],
-    total: float,
+    totals: np.ndarray,
     low: float,
     high: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise log R over low ≤ u ≤ high at u + v = total, for every draw.
+    """Minimise log R over low ≤ u ≤ high at u + v = total, for every draw and total.
 
     Parameters
     ----------
@@ -35,67 +36,104 @@ def drifting_optimum(
         Completed parameters of the joint law, each of shape (draw,).
     walks : mapping
         ``params`` and ``tokens`` → the walk of that axis.
-    total : float
-        Sum of the two centred log inputs.
+    totals : ndarray, shape (total,)
+        Sums of the two centred log inputs.
     low, high : float
         Ends of the search in u, the centred log N.
 
     Returns
     -------
-    u, log_reducible : ndarray, shape (draw,)
+    u, log_reducible : ndarray, shape (draw, total)
     """
     size = len(theta["R0"])
+    u, log_r = np.empty((size, len(totals))), np.empty((size, len(totals)))
     by_params = walks["params"].reaching(low, high)
-    by_tokens = walks["tokens"].reaching(total - high, total - low)
-    found = []
+    by_tokens = walks["tokens"].reaching(float(totals.min()) - high, float(totals.max()) - low)
     for start in range(0, size, BLOCK):
         part = np.arange(start, min(start + BLOCK, size))
-        one = {k: v[part] for k, v in theta.items()}
-        ends = (low, high)
-        found.append(_block(one, by_params.take(part), by_tokens.take(part), total, ends))
-    u, log_r = zip(*found, strict=True)
-    return np.concatenate(u), np.concatenate(log_r)
+        block = _Block.of(
+            {k: v[part] for k, v in theta.items()}, by_params.take(part), by_tokens.take(part)
+        )
+        for i, total in enumerate(totals):
+            u[part, i], log_r[part, i] = block.lowest(float(total), low, high)
+    return u, log_r
 
 
-def _block(
-    theta: Mapping[str, np.ndarray],
-    by_params: Walk,
-    by_tokens: Walk,
-    total: float,
-    ends: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    low, high = ends
-    beta, delta, gamma = theta["beta"], theta["delta"], theta["gamma"]
-    edge = _breakpoints(low, high, total)
-    middle = 0.5 * (edge[1:] + edge[:-1])
-    u, v = by_params.stretched_along(edge), by_tokens.stretched_along(total - edge)
-    share = logit(theta["omega"]) - (beta * u - delta * v) / gamma  # logit; falls with u
-    balance = (
-        np.log(delta / beta) + by_tokens.value_along(total - middle) - by_params.value_along(middle)
-    )
-    falls, rises = share[1:] > balance, share[:-1] < balance  # at the end, at the start of a piece
-    before = np.vstack([np.ones_like(falls[:1]), falls[:-1]])
-    kink, inside = rises & before, ~(rises | falls)
-    last = np.flatnonzero(falls[-1])  # falling to the very end
-    piece, draw = np.nonzero(kink | inside)
-    start, end = share[piece, draw], share[piece + 1, draw]
-    part = np.clip((start - balance[piece, draw]) / (start - end), 0.0, 1.0)
-    piece = np.concatenate([piece, np.full(len(last), len(middle) - 1)])
-    draw, part = np.concatenate([draw, last]), np.concatenate([part, np.ones(len(last))])
+@dataclass(frozen=True)
+class _Path:
+    """A walk by interval and draw, as the search reads it again and again."""
 
-    def between(values: np.ndarray) -> np.ndarray:
-        begin = values[piece, draw]
-        return np.asarray(begin + part * (values[piece + 1, draw] - begin))
+    first: int
+    value: np.ndarray  # W, shape (interval, draw)
+    slope: np.ndarray  # e^W
+    area: np.ndarray  # stretched input at the edges, shape (interval + 1, draw)
 
-    log_r = joint_log_reducible(
-        numpy_namespace,
-        {"params": between(u), "tokens": between(v)},
-        {k: values[draw] for k, values in theta.items()},
-    )
-    at = edge[piece] + part * (edge[piece + 1] - edge[piece])
-    best = np.lexsort((log_r, draw))
-    best = best[np.unique(draw[best], return_index=True)[1]]
-    return at[best], log_r[best]
+    @classmethod
+    def of(cls, walk: Walk) -> _Path:
+        value = np.ascontiguousarray(walk.value.T)
+        return cls(walk.first, value, np.exp(value), np.ascontiguousarray(walk.areas().T))
+
+    def interval(self, u: np.ndarray) -> np.ndarray:
+        index = np.floor(u / STEP).astype(int) - self.first
+        return np.clip(index, 0, len(self.value) - 1)
+
+    def stretched(self, u: np.ndarray) -> np.ndarray:
+        index = self.interval(u)
+        rest = (u - STEP * (index + self.first))[:, None]
+        return np.asarray(self.area[index] + rest * self.slope[index])
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some draws of the law."""
+
+    theta: Mapping[str, np.ndarray]
+    by_params: _Path
+    by_tokens: _Path
+
+    @classmethod
+    def of(cls, theta: Mapping[str, np.ndarray], by_params: Walk, by_tokens: Walk) -> _Block:
+        return cls(theta, _Path.of(by_params), _Path.of(by_tokens))
+
+    def lowest(self, total: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+        """The best u and log R there of every draw."""
+        t = self.theta
+        edge = _breakpoints(low, high, total)
+        middle = 0.5 * (edge[1:] + edge[:-1])
+        u, v = self.by_params.stretched(edge), self.by_tokens.stretched(total - edge)
+        share = logit(t["omega"]) - (t["beta"] * u - t["delta"] * v) / t["gamma"]  # falls with u
+        balance = (
+            np.log(t["delta"] / t["beta"])
+            + self.by_tokens.value[self.by_tokens.interval(total - middle)]
+            - self.by_params.value[self.by_params.interval(middle)]
+        )
+        falls, rises = share[1:] > balance, share[:-1] < balance  # at the end, start of a piece
+        before = np.vstack([np.ones_like(falls[:1]), falls[:-1]])
+        kink, inside = rises & before, ~(rises | falls)
+        last = np.flatnonzero(falls[-1])  # falling to the very end
+        piece, draw = np.nonzero(kink | inside)
+        start, end = share[piece, draw], share[piece + 1, draw]
+        # Where the share stays what balances the slopes, all of a piece is lowest, and its start will do.
+        down = np.divide(
+            start - balance[piece, draw], start - end, out=np.zeros_like(start), where=start > end
+        )
+        part = np.clip(down, 0.0, 1.0)
+        piece = np.concatenate([piece, np.full(len(last), len(middle) - 1)])
+        draw, part = np.concatenate([draw, last]), np.concatenate([part, np.ones(len(last))])
+
+        def between(values: np.ndarray) -> np.ndarray:
+            begin = values[piece, draw]
+            return np.asarray(begin + part * (values[piece + 1, draw] - begin))
+
+        log_r = joint_log_reducible(
+            numpy_namespace,
+            {"params": between(u), "tokens": between(v)},
+            {k: values[draw] for k, values in t.items()},
+        )
+        at = edge[piece] + part * (edge[piece + 1] - edge[piece])
+        best = np.lexsort((log_r, draw))
+        best = best[np.unique(draw[best], return_index=True)[1]]
+        return at[best], log_r[best]
 
 
 def _breakpoints(low: float, high: float, total: float) -> np.ndarray:

@@ -143,14 +143,10 @@ class Curve:
         still = Walk.still(len(self.floor))
         walks = {str(axis): far.walks.get(axis, still) for axis in self.law.inputs}
         at, tokens_at = self.pivots["params"], self.pivots["tokens"]
-        found = [
-            drifting_optimum(self.theta, walks, total - at - tokens_at, low - at, high - at)
-            for total in totals
-        ]
-        centred, log_r = (
-            np.stack(part, axis=-1).reshape(centre.shape) for part in zip(*found, strict=True)
+        centred, log_r = drifting_optimum(
+            self.theta, walks, totals - at - tokens_at, low - at, high - at
         )
-        return centred + at, log_r
+        return centred.reshape(centre.shape) + at, log_r.reshape(centre.shape)
 
 
 def group_curve(fit: Fit, where: Mapping[Side, Group], drift: bool = True) -> Curve:
