@@ -23,8 +23,8 @@ from bayescale.decide import (
     grid_table,
     hardware_table,
 )
-from bayescale.decide.hardware import parse_grids, parse_hardware
-from bayescale.decide.uncertain import POSITIVE, draws_of
+from bayescale.decide.costs.hardware import parse_grids, parse_hardware
+from bayescale.decide.costs.uncertain import POSITIVE, draws_of
 from bayescale.errors import BayescaleError, ModelError, PlanError, UnknownNameError
 from bayescale.runs.flops import attention_flops, embedding_flops
 from bayescale.spec import Prior

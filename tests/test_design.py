@@ -25,8 +25,8 @@ from bayescale.decide import (
     design,
     load_pilots,
 )
-from bayescale.decide.isoflop import SMALLEST
-from bayescale.decide.stakes import LEVELS, Stakes
+from bayescale.decide.information.stakes import LEVELS, Stakes
+from bayescale.decide.plans.isoflop import SMALLEST
 from bayescale.errors import BayescaleError, ConvergenceError, PlanError, UnknownNameError
 from bayescale.posterior import Fit, New, Stacked
 
@@ -40,7 +40,7 @@ VAST = Pilot("vast", params=1e11, tokens=4e12)
 def _few_outcomes() -> Iterator[None]:
     """A quarter of the outcomes: what is asked here does not hang on their number."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bayescale.decide.designing.OUTCOMES", 100)
+        patch.setattr("bayescale.decide.information.designing.OUTCOMES", 100)
         yield
 
 

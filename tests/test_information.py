@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from bayescale.decide import evpi, evppi, evsi
-from bayescale.decide.montecarlo import mean_error
-from bayescale.decide.outcomes import Scatter
-from bayescale.decide.portfolio import Candidates
+from bayescale.decide.information.outcomes import Scatter
+from bayescale.decide.information.portfolio import Candidates
+from bayescale.decide.plans.montecarlo import mean_error
 from bayescale.errors import PlanError
 
 DRAWS, OUTCOMES = 2000, 300
@@ -254,7 +254,7 @@ def test_what_costs_more_than_it_tells_is_left_out() -> None:
 def test_greedy_finds_what_every_subset_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = gaussian_candidates([0.1, 2.0, 0.05])
     wanted = [exact.best(b).chosen for b in (np.inf, 0.12)]
-    monkeypatch.setattr("bayescale.decide.portfolio.MOST_EXACT", 0)
+    monkeypatch.setattr("bayescale.decide.information.portfolio.MOST_EXACT", 0)
     assert [exact.best(b).chosen for b in (np.inf, 0.12)] == wanted
 
 

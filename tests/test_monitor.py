@@ -28,7 +28,7 @@ from bayescale.decide import (
     load_curves,
     predict_gap,
 )
-from bayescale.decide.gaps import shrunk_correlation
+from bayescale.decide.monitoring.gaps import shrunk_correlation
 from bayescale.errors import BayescaleError, DataError, PlanError
 from bayescale.posterior import PROBS
 from bayescale.predict import Noise

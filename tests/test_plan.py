@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from test_laws import TEXTBOOK
 
 from bayescale.decide import Budget, CVaR, Expectation, IsoFlop, Plan, Quantile, plan
-from bayescale.decide.plan import si
+from bayescale.decide.plans.plan import si
 from bayescale.errors import (
     BayescaleError,
     ConvergenceError,

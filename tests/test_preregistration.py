@@ -18,7 +18,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.checks import uniformity
 from bayescale.decide import Part, Plan, RunForecast, load_problem
-from bayescale.decide.preregistration import KEPT, content_hash
+from bayescale.decide.plans.preregistration import KEPT, content_hash
 from bayescale.errors import BayescaleError, DataError, PlanError, UnknownNameError
 from bayescale.plots.ledger import ledger_numbers
 from bayescale.posterior import Fit, Stacked

@@ -1,36 +1,36 @@
 """Decisions from draws: costs, budgets, risk measures and plans; knows neither PyMC nor how draws were made."""
 
-from bayescale.decide.budget import LEAST_FLOP, MOST_FLOP, Budget
-from bayescale.decide.budget_frontier import budget_frontier
-from bayescale.decide.cheapest import Cheapest, cheapest
-from bayescale.decide.costing import Costing, Fleet, cost
-from bayescale.decide.curves import TrainingCurve, load_curves
-from bayescale.decide.design import Choice, Design
-from bayescale.decide.designing import design
-from bayescale.decide.entropic import Entropic, Tail, require_moment
-from bayescale.decide.extrapolation import Extrapolation, extrapolation
-from bayescale.decide.final_loss import FinalLoss
-from bayescale.decide.gaps import Gap, conditional, gap_of, predict_gap
-from bayescale.decide.hardware import Grid, Hardware, get_hardware, grid_table, hardware_table
-from bayescale.decide.information import Worth, evpi, evppi
-from bayescale.decide.isoflop import IsoFlop
-from bayescale.decide.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
-from bayescale.decide.monitor import assess, monitor
-from bayescale.decide.monitored import Monitored, RunStatus
-from bayescale.decide.pilot_file import PilotFile, load_pilots
-from bayescale.decide.pilots import Pilot
-from bayescale.decide.plan import Plan, Recommendation
-from bayescale.decide.plan_file import load_plan
-from bayescale.decide.planning import plan
-from bayescale.decide.preregistration import Part, RunForecast
-from bayescale.decide.problem import BudgetTable, Problem, load_problem
-from bayescale.decide.rates import Cost, Rates
-from bayescale.decide.regret import ExpectedRegret, MinimaxRegret, WorstCase
-from bayescale.decide.risk import CVaR, Expectation, PMiss, Quantile, Risk, parse_risk
-from bayescale.decide.sampling_information import SampleWorth, evsi
-from bayescale.decide.scoring import Score, load_ledger, record, score_plan
-from bayescale.decide.stakes import UncertainBudget
-from bayescale.decide.units import Amount, Days, Emissions, Energy, Flop, Hours, Money
+from bayescale.decide.costs.budget import LEAST_FLOP, MOST_FLOP, Budget
+from bayescale.decide.costs.costing import Costing, Fleet, cost
+from bayescale.decide.costs.hardware import Grid, Hardware, get_hardware, grid_table, hardware_table
+from bayescale.decide.costs.rates import Cost, Rates
+from bayescale.decide.costs.units import Amount, Days, Emissions, Energy, Flop, Hours, Money
+from bayescale.decide.information.design import Choice, Design
+from bayescale.decide.information.designing import design
+from bayescale.decide.information.perfect import Worth, evpi, evppi
+from bayescale.decide.information.pilot_file import PilotFile, load_pilots
+from bayescale.decide.information.pilots import Pilot
+from bayescale.decide.information.sample import SampleWorth, evsi
+from bayescale.decide.information.stakes import UncertainBudget
+from bayescale.decide.monitoring.curves import TrainingCurve, load_curves
+from bayescale.decide.monitoring.final_loss import FinalLoss
+from bayescale.decide.monitoring.gaps import Gap, conditional, gap_of, predict_gap
+from bayescale.decide.monitoring.monitor import assess, monitor
+from bayescale.decide.monitoring.monitored import Monitored, RunStatus
+from bayescale.decide.monitoring.scoring import Score, load_ledger, record, score_plan
+from bayescale.decide.plans.budget_frontier import budget_frontier
+from bayescale.decide.plans.cheapest import Cheapest, cheapest
+from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
+from bayescale.decide.plans.isoflop import IsoFlop
+from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
+from bayescale.decide.plans.plan import Plan, Recommendation
+from bayescale.decide.plans.plan_file import load_plan
+from bayescale.decide.plans.planning import plan
+from bayescale.decide.plans.preregistration import Part, RunForecast
+from bayescale.decide.plans.problem import BudgetTable, Problem, load_problem
+from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
+from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
+from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk, parse_risk
 
 __all__ = [
     "LEAST_FLOP",

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from bayescale.decide import Design
-from bayescale.decide.design import LEVEL
+from bayescale.decide.information.design import LEVEL
 from bayescale.errors import PlanError
 from bayescale.plots.style import (
     GREY,

@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from helpers import make_fit, make_runs
 
 from bayescale.decide import Design, Pilot, design
-from bayescale.decide.budget import Budget
-from bayescale.decide.designing import OUTCOMES
-from bayescale.decide.outcomes import log_likelihood
-from bayescale.decide.portfolio import Candidates
-from bayescale.decide.stakes import Stakes
+from bayescale.decide.costs.budget import Budget
+from bayescale.decide.information.designing import OUTCOMES
+from bayescale.decide.information.outcomes import log_likelihood
+from bayescale.decide.information.portfolio import Candidates
+from bayescale.decide.information.stakes import Stakes
 from bayescale.posterior import curve_of
 from bayescale.runs import load_runs
 

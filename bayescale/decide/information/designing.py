@@ -1,0 +1,216 @@
+"""`design`: what is it worth to know more before the final run, and which pilots are worth their price?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.checks.draws import thinned
+from bayescale.decide.costs.budget import Budget
+from bayescale.decide.costs.uncertain import POSITIVE, draws_of
+from bayescale.decide.information.design import Choice, Design
+from bayescale.decide.information.outcomes import log_likelihood
+from bayescale.decide.information.parameters import parameter_groups
+from bayescale.decide.information.perfect import best_action, evpi, evppi
+from bayescale.decide.information.pilots import Pilot
+from bayescale.decide.information.portfolio import Candidates, Portfolio
+from bayescale.decide.information.stakes import Stakes, UncertainBudget
+from bayescale.decide.plans.grounds import admit, grounds, provenance
+from bayescale.decide.plans.isoflop import EDGE_SHARE
+from bayescale.decide.plans.montecarlo import mean_error
+from bayescale.errors import PlanError
+from bayescale.posterior import (
+    Curve,
+    Fit,
+    Group,
+    Mixture,
+    Posterior,
+    Side,
+    Stacked,
+    curve_of,
+    require_posterior,
+)
+from bayescale.predict import assumption
+
+MOST_DRAWS, OUTCOMES = 4000, 400
+UNSUPPORTED = 0.05  # share of a pilot's outcomes with k̂ > 0.7 that is mentioned
+
+
+def design(
+    fit: Posterior,
+    budget: Budget | UncertainBudget | float,
+    pilots: Sequence[Pilot],
+    *,
+    pilot_budget: float | None = None,
+    architecture: Group | None = None,
+    task: Group | None = None,
+    study: Group | None = None,
+    allow_unconverged: bool = False,
+    allow_experimental: bool = False,
+) -> Design:
+    """Value of information before a final run: perfect, of groups of parameters, of candidate pilots, of sets of them.
+
+    What is at stake is the share of the final budget that the choice of N wastes (:meth:`IsoFlop.wasted_share`), times
+    the budget; its expectation is to be small. A pilot's outcomes are simulated, with the offset of its own sweep, the
+    noise of its runs and its failures; the draws are re-weighted by each, and N is chosen again.
+
+    Parameters
+    ----------
+    fit : Fit or Stacked
+        Of a joint law, or of several. At most 4,000 draws of each are used, evenly spaced.
+    budget : Budget, UncertainBudget or float
+        Of the final run; a bare number is FLOP. Priced, all values are in dollars.
+    pilots : sequence of Pilot
+        Candidates. Each is a sweep of its own; runs that share an offset are one pilot.
+    pilot_budget : float, optional
+        What all pilots together may cost, in the same unit.
+    architecture, task, study : str or New, optional
+        Of the final run, as in :func:`bayescale.predict`.
+    allow_unconverged, allow_experimental : bool
+        As in :func:`plan`.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    PlanError, ConvergenceError, ForecastError, UnknownNameError
+
+    Notes
+    -----
+    Deciding what a pilot is for before it is run: its EVSI counts the choice of N alone, not whether to train at all.
+    """
+    require_posterior(fit, "design")
+    admit(fit, allow_unconverged, allow_experimental)
+    if not isinstance(budget, Budget | UncertainBudget):
+        budget = Budget(compute=budget)
+    if pilot_budget is not None:
+        draws_of(pilot_budget, "pilot_budget", POSITIVE, 1)
+    _check(pilots)
+    fit = _fewer(fit)
+    first = fit.members[0]
+    where = first.groups(architecture, task, study)
+    groups = [_groups_of(first, where, pilot) for pilot in pilots]
+    stakes = Stakes.of(fit, where, budget)
+    error = partial(mean_error, **_layout(stakes.iso.curve, first))
+    source = np.linspace(0, len(stakes.utility) - 1, OUTCOMES).round().astype(int)
+    cost = np.array([p.flop * stakes.per_flop if p.cost is None else p.cost for p in pilots])
+    curves: dict[str, Curve | Mixture] = {}
+    likelihoods = []
+    for pilot, own in zip(pilots, groups, strict=True):
+        if repr(own) not in curves:
+            curves[repr(own)] = curve_of(fit, own)
+        likelihoods.append(log_likelihood(fit, curves[repr(own)], pilot, source))
+    failure = np.array([float(p.failure) for p in pilots])
+    candidates = Candidates(stakes.utility, likelihoods, cost, failure, source, error, fit.seed)
+    singles = [candidates.single(i) for i in range(len(pilots))]
+    value = np.array([s.value for s in singles])
+    table = xr.Dataset(
+        {
+            "flop": ("pilot", [p.flop for p in pilots]),
+            "cost": ("pilot", cost),
+            "failure": ("pilot", failure),
+            "evsi": ("pilot", value),
+            "error": ("pilot", [s.error for s in singles]),
+            "net": ("pilot", value - cost),
+            "unsupported": ("pilot", [s.unsupported / s.outcomes for s in singles]),
+        },
+        coords={"pilot": [p.name for p in pilots]},
+    )
+    enough = candidates.best()
+    affordable = pilot_budget is None or enough.cost <= pilot_budget
+    portfolio = enough if affordable else candidates.best(float(pilot_budget or 0.0))
+    log_n = float(stakes.log_params[best_action(stakes.utility)])
+    params, tokens = float(np.exp(log_n)), float(np.exp(stakes.iso.log_total - log_n))
+    known = parameter_groups(fit, where, stakes)
+    return Design(
+        problem={
+            "unit": stakes.unit,
+            "total": stakes.total,
+            "compute": float(np.exp(stakes.iso.log_compute)),
+            "params": params,
+            "tokens": tokens,
+            "pilot_budget": pilot_budget,
+            "draws": len(stakes.utility),
+            "outcomes": OUTCOMES,
+            "assumes": assumption(fit),
+            **{side: str(group) for side, group in where.items()},
+        },
+        evpi=evpi(stakes.utility, error),
+        evppi={name: evppi(stakes.utility, draws, error) for name, draws in known.items()},
+        table=table,
+        portfolio=_choice(portfolio, pilots),
+        enough=_choice(enough, pilots),
+        caveats=(*_notes(fit, pilots, stakes, table), *grounds(fit, where, [params], [tokens])),
+        provenance=provenance(fit),
+    )
+
+
+def _check(pilots: Sequence[Pilot]) -> None:
+    if not pilots:
+        raise PlanError(
+            "pilots is an empty list: name at least one, Pilot('3B', params=3e9, tokens=6e10)"
+        )
+    names = [p.name for p in pilots]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlanError(f"pilot {name!r} is in the list more than once")
+
+
+def _fewer(fit: Posterior) -> Posterior:
+    if isinstance(fit, Stacked):
+        return replace(fit, members=tuple(thinned(m, MOST_DRAWS) for m in fit.members))
+    return thinned(fit, MOST_DRAWS)
+
+
+def _layout(curve: Curve | Mixture, first: Fit) -> dict[str, Any]:
+    """How the draws fall into members and chains."""
+    if isinstance(curve, Mixture):
+        return {"parts": [len(part.floor) for part in curve.parts], "chains": 1}
+    return {"parts": [len(curve.floor)], "chains": first.posterior.sizes["chain"]}
+
+
+def _groups_of(fit: Fit, where: dict[Side, Group], pilot: Pilot) -> dict[Side, Group]:
+    """A pilot's groups: what it leaves unsaid is as in the final run."""
+    architecture = where["architecture"] if pilot.architecture is None else pilot.architecture
+    task = where["task"] if pilot.task is None else pilot.task
+    if (architecture, task) == (where["architecture"], where["task"]):
+        return where
+    return fit.groups(architecture, task)
+
+
+def _choice(found: Portfolio, pilots: Sequence[Pilot]) -> Choice:
+    worth = found.worth
+    return Choice(
+        pilots=tuple(pilots[i].name for i in found.chosen),
+        evsi=worth.value,
+        error=worth.error,
+        cost=found.cost,
+        net=found.net,
+        unsupported=worth.unsupported / worth.outcomes,
+        path=found.path,
+    )
+
+
+def _notes(fit: Posterior, pilots: Sequence[Pilot], stakes: Stakes, table: xr.Dataset) -> list[str]:
+    said = []
+    if not any(member.model.sweeps for member in fit.members):
+        said.append(
+            "the fit knows no sweeps: pilots are taken to have no offset of their own, and may tell less than it says"
+        )
+    thin = table["pilot"].to_numpy()[table["unsupported"].to_numpy() > UNSUPPORTED].tolist()
+    if thin:
+        said.append(
+            f"more than {100 * UNSUPPORTED:.0f} % of the outcomes of {', '.join(thin)} have k̂ > 0.7: "
+            "too few draws can have led there"
+        )
+    if stakes.outside > EDGE_SHARE:
+        share = 100 * stakes.outside
+        said.append(f"unbounded: {share:.0f} % of the optima lie on an edge of the candidates")
+    return said

@@ -1,0 +1,1 @@
+"""What becomes of a plan: the run watched while it trains, and its outcome scored afterwards."""

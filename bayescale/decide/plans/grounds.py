@@ -1,0 +1,91 @@
+"""What a decision stands on: the posteriors it may use, its distance from the data, and what it takes for granted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from bayescale.decide.plans.preregistration import content_hash
+from bayescale.errors import PlanError
+from bayescale.posterior import Fit, Group, Posterior, Side, Stacked
+from bayescale.predict import FLOP_PER_PARAM_TOKEN, assumption, complete, distance_note
+
+ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that is mentioned
+
+
+def admit(fit: Posterior, allow_unconverged: bool, allow_experimental: bool) -> None:
+    """Refuse a fit that missed the gate, or whose model is experimental, unless the caller allows it."""
+    fit.require_converged(allow_unconverged)
+    for spec in (member.model.spec for member in fit.members):
+        if spec.status == "experimental" and not allow_experimental:
+            raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
+
+
+def grounds(
+    fit: Posterior,
+    where: Mapping[Side, Group],
+    params: Sequence[float],
+    tokens: Sequence[float],
+) -> list[str]:
+    """Notes on actions (N, D): distance from the data, assumption, calibration, convergence, accounting of FLOP."""
+    points = complete(
+        {
+            "params": xr.DataArray(params, dims="point"),
+            "tokens": xr.DataArray(tokens, dims="point"),
+        }
+    )
+    first = fit.members[0]
+    said = [
+        *([str(fit)] if isinstance(fit, Stacked) else []),
+        distance_note(first, points, [where["architecture"]]),
+        assumption(fit),
+        "not calibrated here: no back-test at this distance",
+    ]
+    if not fit.convergence.passed:
+        said.append(str(fit.convergence))
+    low, high = fitted_compute(first)
+    if float(points["compute"].max()) > high:
+        said.append("the budget lies beyond every fitted run")
+    if float(points["compute"].min()) < low:
+        said.append("the budget lies below every fitted run")
+    return [*said, *_other_accounting(first)]
+
+
+def provenance(fit: Posterior) -> dict[str, Any]:
+    """Hashes of model, priors and data, seed and versions."""
+    if isinstance(fit, Stacked):
+        of = {"model": str(fit), "model_hash": fit.hash, "stack": fit.to_dict()}
+    else:
+        of = {"model": fit.model.spec.name, "model_hash": fit.model.hash}
+    return of | {
+        "priors_hash": content_hash({"priors": [_priors(m) for m in fit.members]}),
+        "data_hash": fit.data_hash,
+        "seed": fit.seed,
+        "versions": fit.members[0].versions,
+    }
+
+
+def _priors(fit: Fit) -> dict[str, Any]:
+    """Every parameter's prior as it was resolved to numbers, with the scales of its pooling."""
+    return {name: p.model_dump(mode="json") for name, p in fit.model.parameters.items()}
+
+
+def fitted_compute(fit: Fit) -> tuple[float, float]:
+    """Smallest and largest 6·N·D of the fitted runs: compute as the law sees it."""
+    compute = FLOP_PER_PARAM_TOKEN * fit.runs["params"] * fit.runs["tokens"]
+    return float(compute.min()), float(compute.max())
+
+
+def _other_accounting(fit: Fit) -> list[str]:
+    """A note where the table counts its FLOP otherwise than the budget is spent."""
+    if "compute" not in fit.runs:
+        return []
+    product = FLOP_PER_PARAM_TOKEN * fit.runs["params"] * fit.runs["tokens"]
+    ratio = float((fit.runs["compute"] / product).median())
+    if abs(ratio - 1.0) <= ACCOUNTING:
+        return []
+    return [
+        f"the budget is spent as 6ND; the table's reported compute is {ratio:.2f} × 6ND in the median"
+    ]

@@ -1,0 +1,125 @@
+"""Inference-aware optimum: the (N, D) that reaches a target loss with the least FLOP over training and serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayescale.decide.costs.costing import FORWARD_SHARE
+from bayescale.decide.costs.uncertain import AT_LEAST_ZERO, POSITIVE, Uncertain, draws_of
+from bayescale.decide.plans.inverse import MOST_TOKENS, Inverse
+from bayescale.errors import PlanError
+from bayescale.laws import joint_frontier
+from bayescale.posterior import Curve, Fit, Group, group_curve, require_fit
+from bayescale.runs.flops import PER_PARAM_TOKEN
+
+PER_SERVED_TOKEN = FORWARD_SHARE * PER_PARAM_TOKEN
+# Nats to either side of the frontier's N, points of the first grid and of those that close in, and how many of these.
+HALF_WIDTH, FIRST, THEN, ROUNDS = 12.0, 161, 9, 5
+
+
+@dataclass(frozen=True, eq=False)
+class LifetimeOptimum:
+    """The cheapest way to a target loss, draw by draw; NaN where a draw never reaches it.
+
+    Attributes
+    ----------
+    params, tokens : ndarray, shape (draw,)
+        N and D.
+    training_flop, serving_flop : ndarray, shape (draw,)
+        6·N·D and 2·N·served.
+    on_edge : ndarray of bool, shape (draw,)
+        The search ended at its limit, a factor of 10⁵ in N from the frontier: a drifting draw may have its optimum
+        where no model can be.
+    """
+
+    params: np.ndarray
+    tokens: np.ndarray
+    training_flop: np.ndarray
+    serving_flop: np.ndarray
+    on_edge: np.ndarray
+
+    @property
+    def flop(self) -> np.ndarray:
+        """Training and serving together."""
+        return self.training_flop + self.serving_flop
+
+    @property
+    def p_reached(self) -> float:
+        """Share of the draws that reach the target at all."""
+        return float(np.mean(np.isfinite(self.params)))
+
+
+def lifetime_optimum(
+    fit: Fit,
+    *,
+    target_loss: float,
+    served_tokens: Uncertain = 0.0,
+    architecture: Group | None = None,
+    task: Group | None = None,
+    study: Group | None = None,
+    allow_unconverged: bool = False,
+) -> LifetimeOptimum:
+    """Minimise 6·N·D + 2·N·served over N and D with L(N, D) = target (Sardana et al. 2023, arXiv:2401.00448, eq. 4).
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a joint law.
+    target_loss : float
+        In the unit of the fit.
+    served_tokens : number, distribution or draws
+        Over the model's life; zero gives the optimum of training alone.
+    architecture, task, study : str or New, optional
+        As in :func:`bayescale.predict`.
+    allow_unconverged : bool
+        Use a fit that missed the gate.
+
+    Raises
+    ------
+    PlanError, ConvergenceError, ForecastError
+    """
+    require_fit(fit, "lifetime_optimum")
+    fit.require_converged(allow_unconverged)
+    curve = group_curve(fit, fit.groups(architecture, task, study))
+    return cheapest_lifetime(curve, target_loss, served_tokens, fit.seed)
+
+
+def cheapest_lifetime(
+    curve: Curve, target_loss: float, served_tokens: Uncertain = 0.0, seed: int = 0
+) -> LifetimeOptimum:
+    """:func:`lifetime_optimum` under a curve; no closed form exists, each draw is searched on a grid that closes in."""
+    if curve.law.core.name != "joint" or curve.upper is not None:
+        raise PlanError(f"law {curve.law.name!r} has no N and D to choose; fit a joint law")
+    floor = curve.theta[curve.law.floor.name]
+    target = float(draws_of(target_loss, "target_loss", POSITIVE, 1)[0])
+    served = draws_of(served_tokens, "served_tokens", AT_LEAST_ZERO, len(floor), seed)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_target = np.log(target - floor)  # NaN below the floor: such a draw never gets there
+        log_served = np.log(served * PER_SERVED_TOKEN / PER_PARAM_TOKEN)
+
+    exact = joint_frontier(curve.theta, curve.pivots)
+    # Where the law without drift would train; a draw without an answer is searched anywhere.
+    log_compute = np.where(
+        np.isfinite(log_target), (exact.log_kappa - log_target) / exact.alpha, 50.0
+    )
+    first = np.clip(exact.log_params(log_compute), 0.0, MOST_TOKENS)[:, None]
+    inverse = Inverse(curve, log_target)
+    centre, width = first, HALF_WIDTH
+    for points in (FIRST, *[THEN] * ROUNDS):
+        log_n = centre + width * np.linspace(-1.0, 1.0, points)
+        log_d = inverse.log_tokens(log_n)
+        best = np.argmin(log_n + np.logaddexp(log_d, log_served), axis=1)[:, None]
+        centre = np.take_along_axis(log_n, best, axis=1)
+        width *= 2.0 / (points - 1)
+    tokens = np.exp(np.take_along_axis(log_d, best, axis=1)[:, 0])
+    params = np.where(np.isfinite(tokens), np.exp(centre[:, 0]), np.nan)
+    tokens = np.where(np.isfinite(tokens), tokens, np.nan)
+    return LifetimeOptimum(
+        params=params,
+        tokens=tokens,
+        training_flop=PER_PARAM_TOKEN * params * tokens,
+        serving_flop=PER_SERVED_TOKEN * params * served[:, 0],
+        on_edge=np.isfinite(tokens) & (np.abs(centre - first)[:, 0] >= HALF_WIDTH),
+    )

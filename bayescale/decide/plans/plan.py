@@ -1,0 +1,180 @@
+"""`Plan`: the answer to a decision problem, frozen: recommendation, action table, caveats, provenance."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from bayescale.decide.plans.preregistration import SEAL, RunForecast, sealed
+from bayescale.files import written_beside
+from bayescale.runs import UNNAMED
+
+PLAN_FORMAT = "bayescale-plan"
+PLAN_SCHEMA_VERSION = 2  # 1 had neither forecasts of runs nor a hash
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The action of least risk.
+
+    Attributes
+    ----------
+    risk : str
+        The risk measure.
+    params, tokens : float
+        N and D.
+    risk_value : float
+        Risk of the loss there.
+    loss : dict
+        Quantiles of the expected loss.
+    regret, regret_dollars : float
+        Mean share of the budget (and the money) wasted against each draw's own optimum.
+    p_hit : float or None
+        P(loss of one run ≤ target).
+    """
+
+    risk: str
+    params: float
+    tokens: float
+    risk_value: float
+    loss: dict[str, float]
+    regret: float
+    regret_dollars: float | None
+    p_hit: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A plan for one training budget.
+
+    Attributes
+    ----------
+    problem : dict
+        Budget, risk, target, groups.
+    table : Dataset
+        Dim ``action``: ``params, tokens, loss`` (mean), ``risk_<name>``, ``regret`` (mean wasted share), ``p_regret``
+        (P(wasted share ≤ 5 %)) and ``p_hit``.
+    frontier : Dataset
+        Loss along N at this budget and lower ones, and N*, D*, L* against compute, as quantiles over draws; see
+        :meth:`bayescale.decide.IsoFlop.frontier`.
+    optimum : dict
+        Quantiles over draws of N*, D*, D*/N*, frontier loss, headroom over L∞, L∞, and the shares ``share_params``,
+        ``share_tokens``, ``share_floor`` of the N term, the D term and the floor in the frontier loss.
+    recommendations : tuple of Recommendation
+        One a risk.
+    regret_set : dict or None
+        Range of N with P(wasted share ≤ 5 %) ≥ .8.
+    p_target_below_floor : float or None
+        P(target < L∞): no budget reaches it.
+    p_target_tenfold : float or None
+        P(loss of one run ≤ target) with ten times the budget, at the N that makes it largest.
+    caveats : tuple of str
+        What the posterior cannot support.
+    provenance : dict
+        Hashes of model, priors and data, seed, versions.
+    forecasts : tuple of RunForecast
+        What is said in advance of one run of each recommendation, in their order.
+    """
+
+    problem: dict[str, Any]
+    table: xr.Dataset
+    frontier: xr.Dataset
+    optimum: dict[str, dict[str, float]]
+    recommendations: tuple[Recommendation, ...]
+    regret_set: dict[str, float] | None
+    p_target_below_floor: float | None
+    p_target_tenfold: float | None
+    caveats: tuple[str, ...]
+    provenance: dict[str, Any]
+    forecasts: tuple[RunForecast, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON, with the hash of all of it; the table as one list a column."""
+        columns = {str(k): v.to_numpy().tolist() for k, v in self.table.data_vars.items()}
+        content = {
+            "format": PLAN_FORMAT,
+            "schema_version": PLAN_SCHEMA_VERSION,
+            "problem": self.problem,
+            "recommendations": [asdict(r) for r in self.recommendations],
+            "optimum": self.optimum,
+            "regret_set": self.regret_set,
+            "p_target_below_floor": self.p_target_below_floor,
+            "p_target_tenfold": self.p_target_tenfold,
+            "caveats": list(self.caveats),
+            "provenance": self.provenance,
+            "table": columns,
+            "frontier": {
+                str(k): {"dims": list(v.dims), "values": v.to_numpy().tolist()}
+                for k, v in self.frontier.variables.items()
+            },
+            "forecasts": [forecast.to_dict() for forecast in self.forecasts],
+        }
+        return sealed(content)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything the plan says: its name in a ledger, and what to publish before the run."""
+        return str(self.to_dict()[SEAL])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the plan as JSON with its hash, beside and then renamed; :func:`load_plan` reads it."""
+        target = Path(path)
+        with written_beside(target) as beside, beside.open("w", encoding="utf-8") as file:
+            json.dump(self.to_dict(), file, indent=2, allow_nan=False)
+        return target
+
+    def __str__(self) -> str:
+        lines = [_headline(self.problem)]
+        for r in self.recommendations:
+            money = "" if r.regret_dollars is None else f" (${r.regret_dollars:,.0f})"
+            hit = (
+                ""
+                if r.p_hit is None
+                else f", P(loss ≤ {self.problem['target_loss']:g}) {r.p_hit:.2f}"
+            )
+            lines.append(
+                f"  {r.risk}: N = {si(r.params)}, D = {si(r.tokens)} "
+                f"({r.tokens / r.params:.1f} tokens per parameter), loss {r.loss['median']:.3f} "
+                f"[90 %: {r.loss['lo90']:.3f}–{r.loss['hi90']:.3f}], "
+                f"wasted {100 * r.regret:.1f} % of the budget{money}{hit}"
+            )
+        for key, symbol in (("params", "N*"), ("tokens", "D*"), ("tokens_per_param", "D*/N*")):
+            q = self.optimum[key]
+            lines.append(f"  {symbol}: {si(q['median'])} [90 %: {si(q['lo90'])}–{si(q['hi90'])}]")
+        head = self.optimum["headroom"]
+        lines.append(
+            f"  headroom over the floor: {head['median']:.3f} [90 %: {head['lo90']:.3f}–{head['hi90']:.3f}]"
+        )
+        made_of = (
+            f"{name} {100 * self.optimum[f'share_{part}']['median']:.1f} %"
+            for part, name in (("params", "N term"), ("tokens", "D term"), ("floor", "floor"))
+        )
+        lines.append(f"  loss at the optimum, by part: {', '.join(made_of)}")
+        if self.regret_set is not None:
+            low, high = self.regret_set["params_lo"], self.regret_set["params_hi"]
+            lines.append(f"  regret set, P(waste ≤ 5 %) ≥ .8: N from {si(low)} to {si(high)}")
+        if self.p_target_below_floor is not None:
+            lines.append(
+                f"  P(target below the floor): {self.p_target_below_floor:.2f}; "
+                f"P(loss ≤ {self.problem['target_loss']:g}) with 10 × the budget: {self.p_target_tenfold:.2f}"
+            )
+        return "\n".join([*lines, *(f"  note: {c}" for c in self.caveats)])
+
+
+def _headline(problem: dict[str, Any]) -> str:
+    money = "" if problem["dollars"] is None else f" (${problem['dollars']:,.0f})"
+    named = [problem[side] for side in ("architecture", "task") if problem[side] != UNNAMED[side]]
+    return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
+
+
+def si(value: float) -> str:
+    """A count as people write it: 70.2B, 1.4T."""
+    for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= scale and math.isfinite(value):
+            return f"{value / scale:.3g}{unit}"
+    return f"{value:.3g}"

@@ -1,0 +1,230 @@
+"""`plan`: from the draws of a fit and a budget to the best (N, D), its risk, its regret and what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import minimize_scalar
+
+from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
+from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
+from bayescale.decide.plans.plan import Plan, Recommendation
+from bayescale.decide.plans.preregistration import RunForecast
+from bayescale.decide.plans.reach import require_target
+from bayescale.decide.risks.risk import Expectation, Risk, parse_risk
+from bayescale.errors import PlanError
+from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
+from bayescale.predict import LARGEST_SHARE, assumption, run_cdf
+
+REGRET = 0.05
+REGRET_PROBABILITY = 0.8
+
+
+def plan(
+    fit: Posterior,
+    budget: Budget | float,
+    risk: Risk | str | Sequence[Risk | str] | None = None,
+    target_loss: float | None = None,
+    *,
+    architecture: Group | None = None,
+    task: Group | None = None,
+    study: Group | None = None,
+    allow_unconverged: bool = False,
+    allow_experimental: bool = False,
+) -> Plan:
+    """Choose N and D for a training budget.
+
+    Parameters
+    ----------
+    fit : Fit or Stacked
+        Of a joint law, or of several.
+    budget : Budget or float
+        FLOP, or money on hardware; a bare number is FLOP.
+    risk : Risk, str or sequence of them, optional
+        How the loss of an action is judged; ``Expectation()`` by default, or as text, ``"cvar:0.1"``. Each gives one
+        recommendation. Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist.
+    target_loss : float, optional
+        For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
+    architecture, task, study : str or New, optional
+        As in :func:`bayescale.predict`.
+    allow_unconverged, allow_experimental : bool
+        Plan on a fit that missed the gate; on a model whose status is experimental.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    PlanError, ConvergenceError, ForecastError
+    """
+    require_posterior(fit, "plan")
+    admit(fit, allow_unconverged, allow_experimental)
+    budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
+    if target_loss is not None:
+        require_target(target_loss)
+    risks: list[Risk] = _as_list(risk)
+    first = fit.members[0]  # all have the same runs and labels
+    where = first.groups(architecture, task, study)
+    iso = IsoFlop.of(fit, where, budget.flop)
+    hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
+    log_params, outside = iso.candidates()
+    log_r = iso.log_reducible(log_params)
+    loss, waste = iso.loss(log_r), iso.wasted_share(log_r)
+    table = xr.Dataset(
+        {
+            "params": ("action", np.exp(log_params)),
+            "tokens": ("action", np.exp(iso.log_total - log_params)),
+            "loss": ("action", loss.mean(axis=0)),
+            **{f"risk_{r.name}": ("action", r(loss)) for r in risks},
+            "regret": ("action", waste.mean(axis=0)),
+            "p_regret": ("action", (waste <= REGRET).mean(axis=0)),
+        }
+    )
+    if hit is not None:
+        table["p_hit"] = ("action", hit(loss))
+    best_n, best_r = iso.optimum
+    floor = iso.curve.floor
+    frontier_loss = iso.loss(best_r)
+    optimum = {
+        "params": named_quantiles(np.exp(best_n)),
+        "tokens": named_quantiles(np.exp(iso.log_total - best_n)),
+        "tokens_per_param": named_quantiles(np.exp(iso.log_total - 2 * best_n)),
+        "loss": named_quantiles(frontier_loss),
+        "headroom": named_quantiles(frontier_loss - floor),
+        "floor": named_quantiles(floor),
+        **{f"share_{part}": named_quantiles(share) for part, share in iso.shares().items()},
+    }
+    recommendations = tuple(_recommend(iso, log_params, loss, r, hit, budget) for r in risks)
+    return Plan(
+        problem={
+            "compute": budget.flop,
+            "dollars": budget.cost,
+            "risk": [r.name for r in risks],
+            "target_loss": target_loss,
+            "unit": first.model.loss_unit,
+            "assumes": assumption(fit),
+            **{side: str(group) for side, group in where.items()},
+        },
+        table=table,
+        frontier=iso.frontier(fitted_compute(first)),
+        optimum=optimum,
+        recommendations=recommendations,
+        regret_set=_regret_set(table),
+        p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
+        p_target_tenfold=None if hit is None else _best_hit(iso.at(10.0 * budget.flop), hit),
+        caveats=(
+            *grounds(
+                fit,
+                where,
+                [r.params for r in recommendations],
+                [r.tokens for r in recommendations],
+            ),
+            *_caveats(table, outside),
+            *_on_one_draw(risks, loss),
+        ),
+        provenance=provenance(fit),
+        forecasts=tuple(
+            RunForecast.of(fit, where, r.risk, r.params, r.tokens) for r in recommendations
+        ),
+    )
+
+
+def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
+    if risk is None:
+        return [Expectation()]
+    given = list(risk) if isinstance(risk, Sequence) and not isinstance(risk, str) else [risk]
+    if not given:
+        raise PlanError("risk is an empty list")
+    return [parse_risk(r) if isinstance(r, str) else r for r in given]
+
+
+def _hit(fit: Posterior, where: dict[Side, Group], target: float, loss: np.ndarray) -> np.ndarray:
+    """P(loss of one run ≤ target) of each action: the noise's distribution function, averaged over draws."""
+    return run_cdf(fit, where, float(np.log(target)), np.log(loss)).mean(axis=0)
+
+
+def _best_hit(iso: IsoFlop, hit: Callable[[np.ndarray], np.ndarray]) -> float:
+    """P(loss of one run ≤ target) at the action that makes it largest."""
+    log_params, _ = iso.candidates()
+    loss = iso.loss(iso.log_reducible(log_params))
+    return float(hit(loss).max())
+
+
+def best_size(iso: IsoFlop, log_params: np.ndarray, loss: np.ndarray, risk: Risk) -> float:
+    """Log N of least risk, refined between the neighbours of the best candidate."""
+    at = int(np.argmin(risk(loss)))
+    low, high = log_params[max(at - 1, 0)], log_params[min(at + 1, len(log_params) - 1)]
+
+    def risk_at(log_n: float) -> float:
+        return float(risk(iso.loss(iso.log_reducible(np.array([log_n]))))[0])
+
+    return float(minimize_scalar(risk_at, bounds=(low, high), method="bounded").x)
+
+
+def _recommend(
+    iso: IsoFlop,
+    log_params: np.ndarray,
+    loss: np.ndarray,
+    risk: Risk,
+    hit: Callable[[np.ndarray], np.ndarray] | None,
+    budget: Budget,
+) -> Recommendation:
+    """The action of least risk, and what it brings."""
+    log_n = best_size(iso, log_params, loss, risk)
+    log_r = iso.log_reducible(np.array([log_n]))
+    chosen, waste = iso.loss(log_r), iso.wasted_share(log_r)
+    regret = float(waste.mean())
+    return Recommendation(
+        risk=risk.name,
+        params=float(np.exp(log_n)),
+        tokens=float(np.exp(iso.log_total - log_n)),
+        risk_value=float(risk(chosen)[0]),
+        loss=named_quantiles(chosen[:, 0]),
+        regret=regret,
+        regret_dollars=None if budget.cost is None else regret * budget.cost,
+        p_hit=None if hit is None else float(hit(chosen)[0]),
+    )
+
+
+def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
+    """Smallest and largest N with P(wasted share ≤ 5 %) ≥ .8; None if no action qualifies."""
+    inside = table["params"].where(table["p_regret"] >= REGRET_PROBABILITY, drop=True)
+    if inside.size == 0:
+        return None
+    return {
+        "params_lo": float(inside.min()),
+        "params_hi": float(inside.max()),
+        "regret": REGRET,
+        "probability": REGRET_PROBABILITY,
+    }
+
+
+def _caveats(table: xr.Dataset, outside: float) -> list[str]:
+    said = []
+    if outside > EDGE_SHARE:
+        said.append(f"unbounded: {100 * outside:.0f} % of the optima lie on an edge of the grid")
+    if np.isclose(table["p_regret"].max(), 0) or _regret_set(table) is None:
+        said.append(
+            f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
+            "the optimum is not known that well"
+        )
+    return said
+
+
+def _on_one_draw(risks: Sequence[Risk], loss: np.ndarray) -> list[str]:
+    """A note for each risk that one draw decides: without it, the best candidate's would be a tenth lower."""
+    said = []
+    for risk in risks:
+        best = loss[:, int(np.argmin(risk(loss)))]
+        without = np.delete(best, int(np.argmax(best)))
+        if float(risk(without)) < (1.0 - LARGEST_SHARE) * float(risk(best)):
+            said.append(
+                f"{risk.name} rests on one draw, which carries more than a tenth of it; "
+                "judge by quantile:0.5"
+            )
+    return said
