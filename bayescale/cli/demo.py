@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,9 +29,6 @@ def demo(
         Print one JSON document and nothing else on standard output.
     """
     check_seed(seed)
-    # Read when numba is first imported. With nothing cached most of this job is compiling: a fifth less of that is
-    # worth a tenth more of sampling.
-    os.environ.setdefault("NUMBA_OPT", "1")
     from bayescale.workflow.demo import demo as run_demo
     from bayescale.workflow.progress import Bar
 
