@@ -52,6 +52,8 @@ USER_ERRORS = [
     ("data show bad.csv", "3 bad cells"),
     ("data show semi.csv", "save it with commas"),
     ("data show ''", "the name of the table is empty"),
+    ("fit bad.csv -o bad.csv --force", "bad.csv is what is read"),
+    ("plan good.nc --compute 1e24 -o good.nc --force", "good.nc is what is read"),
     ("data show wide.csv", "--task c4=eval/c4/loss"),
     ("data show empty.csv", "empty"),
     ("data show a-folder", "a-folder"),
@@ -194,6 +196,13 @@ def test_wrong_usage_is_one_line_and_2(words: str, fail: Fail) -> None:
     out, err = fail(words, 2)
     assert out == ""
     assert "--help" in err
+
+
+def test_an_unknown_command_has_a_nearest_name(fail: Fail) -> None:
+    _, err = fail("forecast good.nc", 2)
+    assert "unknown command 'forecast'" in err
+    assert "predict" in err
+    assert "did you mean 'predict'" in fail("predct good.nc", 2)[1]
 
 
 @pytest.mark.parametrize("words", UNCONVERGED)

@@ -100,6 +100,14 @@ _PLAIN = ["architecture", "params", "tokens", "loss"]
 # ------------------------------------------------------------------ halves of a table
 
 
+def test_rows_that_repeat_another_are_noticed_where_no_run_id_tells_them_apart() -> None:
+    one = pd.DataFrame({"params": [1e9, 2e9, 1e9], "tokens": 2e10, "loss": [3.0, 2.9, 3.0]})
+    said = "1 row repeats another in every column, and each counts as a run"
+    assert any(note.startswith(said) for note in bs.load_runs(one).notes)
+    for apart in (one.assign(run_id=list("abc")), one.assign(loss=[3.0, 2.9, 3.001])):
+        assert not any("repeat" in note for note in bs.load_runs(apart).notes)
+
+
 def at_rows(fit: Fit, rows: xr.Dataset) -> Fit:
     """The same draws, held against other rows."""
     parts = {f"/{g}": fit.tree[g].to_dataset() for g in fit.tree.children}

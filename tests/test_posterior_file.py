@@ -109,6 +109,21 @@ def test_truncated_file(written: Path, tmp_path: Path, share: float) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_damaged_draw_is_found(fit: Fit, written: Path, tmp_path: Path) -> None:
+    """One bit of one number, where NetCDF sees nothing wrong."""
+    target, value = tmp_path / "flipped.nc", fit.posterior["L_inf"].to_numpy().ravel()[7:9]
+    content = bytearray(written.read_bytes())
+    at = content.find(value.tobytes())
+    assert at > 0
+    content[at] ^= 1
+    target.write_bytes(content)
+    with pytest.raises(FitFileError, match=r"flipped\.nc is damaged"):
+        load_fit(target)
+    content[at] ^= 1
+    target.write_bytes(content)
+    assert load_fit(target).data_hash == fit.data_hash
+
+
 def with_header(fit: Fit, path: Path, **changes: object) -> Path:
     tree = xr.open_datatree(fit.save(path), engine="h5netcdf").load()
     tree.close()

@@ -30,6 +30,21 @@ def families() -> Fit:
     return make_fit(draws=200)
 
 
+def test_a_grid_may_come_first(fit: Fit) -> None:
+    at = grid(params=[1e9, 1e10], tokens=[1e11])
+    xr.testing.assert_identical(predict(fit, at).draws, predict(fit, at=at).draws)
+
+
+def test_where_one_group_was_fitted_the_spread_of_new_ones_is_said_to_be_the_prior_s(
+    fit: Fit, families: Fit
+) -> None:
+    said = "new: z is new, and one architecture was fitted"
+    at = {"params": 1e10, "tokens": 1e11}
+    assert any(n.startswith(said) for n in predict(fit, **at, architecture=New("z")).notes)
+    assert not any("is new" in n for n in predict(fit, **at).notes)
+    assert not any("is new" in n for n in predict(families, **at, architecture=New("z")).notes)
+
+
 def besiroglu(**options: Any) -> Fit:
     """A point mass at the fit of Besiroglu et al. 2024."""
     runs = make_runs()

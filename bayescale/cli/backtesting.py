@@ -71,7 +71,7 @@ def backtest(
     json
         Print one JSON document and nothing else on standard output.
     """
-    check_output(output, force)
+    check_output(output, force, runs)
     settings = sampling.settings()
     if figure is not None:
         check_output(figure, force)

@@ -64,7 +64,7 @@ def fit(
     json
         Print one JSON document and nothing else on standard output, also where the fit did not converge.
     """
-    check_output(output, force)
+    check_output(output, force, runs)
     settings = sampling.settings()
     if cores is not None and cores < 1:
         raise BayescaleError(f"--cores {cores} (expected 1 or more)")

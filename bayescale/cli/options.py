@@ -203,8 +203,11 @@ def quantities(option: str, texts: Iterable[str], kind: str) -> list[float] | No
     return [quantity(option, text, kind) for text in texts] or None
 
 
-def check_output(path: Path, force: bool) -> None:
-    """Refuse, before any work is done, a file that cannot be written or that exists already."""
+def check_output(path: Path, force: bool, *inputs: Path | str) -> None:
+    """Refuse, before any work is done, a file that cannot be written, that exists already, or that is read."""
+    for given in inputs:
+        if path.exists() and Path(given).exists() and path.samefile(given):
+            raise BayescaleError(f"{path} is what is read; name another file for the result")
     if not path.parent.is_dir():
         raise BayescaleError(f"cannot write {path}: no folder {path.parent}; make it first")
     if path.is_dir():

@@ -86,7 +86,7 @@ def plan(
         Print one JSON document and nothing else on standard output.
     """
     if output is not None:
-        check_output(output, force)
+        check_output(output, force, fit, *([problem] if problem else []))
     options = {
         "budget": (compute, dollars, price_per_hour, mfu, hardware),
         "risk": list(risk),

@@ -10,11 +10,12 @@ from types import FrameType
 from typing import NoReturn
 
 from cyclopts import CycloptsError
+from cyclopts.exceptions import UnknownCommandError
 
 from bayescale.cli.app import app
 from bayescale.cli.output import emit_json
 from bayescale.cli.wording import for_the_shell
-from bayescale.errors import BayescaleError, ConvergenceError
+from bayescale.errors import BayescaleError, ConvergenceError, unknown
 
 DONE, USER_ERROR, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -75,6 +76,9 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _usage(error: CycloptsError) -> str:
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:
+        known = [name for name in app if not name.startswith("-")]
+        return f"{unknown('command', error.unused_tokens[0], known)}; see bayescale --help"
     command = " ".join(["bayescale", *(error.command_chain or ())])
     return f"{str(error).rstrip(' .')}; see {command} --help"
 

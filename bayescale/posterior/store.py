@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
@@ -47,6 +49,7 @@ def save(fit: Fit, path: str | Path) -> Path:
         "engine": fit.convergence.engine,
         "convergence": json.dumps(_fields(fit.convergence)),
         "data_hash": fit.data_hash,
+        "content_hash": _content_hash(tree),
         "model_hash": fit.model.hash,
         "seed": fit.seed,
         "versions": json.dumps(fit.versions),
@@ -74,7 +77,7 @@ def load_fit(path: str | Path) -> Fit:
     Raises
     ------
     FitFileError
-        If the file is missing, truncated, not a fit, or written by a newer version.
+        If the file is missing, truncated, damaged, not a fit, or written by a newer version.
     """
     source = Path(path)
     if not source.is_file():
@@ -101,6 +104,9 @@ def load_fit(path: str | Path) -> Fit:
     missing = [g for g in _GROUPS if g not in tree.children]
     if missing:
         raise FitFileError(f"{source} lacks the groups {', '.join(missing)}: it is incomplete")
+    # Earlier files have no hash of their content.
+    if header.get("content_hash", found := _content_hash(tree)) != found:
+        raise FitFileError(f"{source} is damaged: its draws or rows are not those that were saved")
     # Files of the time when there was one engine do not name it.
     engine = str(header.get("engine", Convergence.engine))
     return Fit(
@@ -114,6 +120,23 @@ def load_fit(path: str | Path) -> Fit:
         versions=_field(source, header, "versions", json.loads),
         notes=_field(source, header, "notes", lambda text: tuple(json.loads(text))),
     )
+
+
+def _content_hash(tree: xr.DataTree) -> str:
+    """SHA-256 of all arrays of a fit, whatever the file makes of their types."""
+    sha = hashlib.sha256()
+    for group in _GROUPS:
+        held = tree[group].to_dataset().variables
+        for name in sorted(map(str, held)):
+            values = held[name].to_numpy()
+            text = values.dtype.kind in "OSU"
+            sha.update(f"{group}/{name}{values.shape}".encode())
+            sha.update(
+                "\0".join(map(str, values.ravel())).encode()
+                if text
+                else np.ascontiguousarray(values, float).tobytes()
+            )
+    return sha.hexdigest()
 
 
 def _field[T](source: Path, header: Mapping[Any, Any], name: str, read: Callable[[Any], T]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -100,11 +100,11 @@ class Forecast:
 
 def predict(
     fit: Posterior,
+    at: xr.Dataset | None = None,
     *,
     params: Values | None = None,
     tokens: Values | None = None,
     compute: Values | None = None,
-    at: xr.Dataset | None = None,
     architecture: Group | Sequence[Group] | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -117,12 +117,12 @@ def predict(
     ----------
     fit : Fit or Stacked
         A posterior, or several mixed by weights.
+    at : Dataset, optional
+        From :func:`grid`, instead of points.
     params, tokens, compute : float, array or DataArray, optional
         N, D in counts, C in FLOP. Arrays of one length are points; DataArrays broadcast by name. Of N, D and C two
         give the third (C = 6·N·D). Compute alone, for a law in N and D, means the frontier: each draw at its own
         optimal N and D.
-    at : Dataset, optional
-        From :func:`grid`, instead of points.
     architecture, task, study : str, New, or (architecture only) a list of them
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}
@@ -184,6 +184,7 @@ def predict(
         notes.insert(0, "each draw at its own compute-optimal N and D")
     if kind == "run" and fit.model.spec.likelihood.family == "one-sided":
         notes.append("a run as little tuned as those fitted; kind='expected' is the frontier")
+    notes += _of_new_groups(fit, where)
     if not fit.convergence.passed:
         notes.append(str(fit.convergence))
     notes += _of_the_mean(draws)
@@ -195,6 +196,16 @@ def predict(
         fit.model.loss_unit,
         tuple(notes),
     )
+
+
+def _of_new_groups(fit: Fit, where: Sequence[Mapping[Side, Group]]) -> list[str]:
+    """A note for each new group of a side on which one was fitted: nothing says how far apart two would lie."""
+    new = {(side, str(g)) for w in where for side, g in w.items() if isinstance(g, New)}
+    return [
+        f"{label} is new, and one {side} was fitted: how far apart they may lie is the prior alone"
+        for side, label in sorted(new)
+        if len(fit.model.groups[side]) == 1
+    ]
 
 
 def as_groups(architecture: Group | Sequence[Group] | None) -> Sequence[Group | None]:

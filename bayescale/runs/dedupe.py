@@ -47,6 +47,17 @@ def keep_steps(
     return kept.reset_index(drop=True)
 
 
+def note_copies(frame: pd.DataFrame, numbered: bool, notes: list[str]) -> None:
+    """Say how many rows without run ids repeat another in every value: copies would count twice."""
+    values = [c for c in frame if not str(c).startswith("_") and c != "run_id"]
+    copies = int(frame.duplicated(values).sum()) if numbered else 0
+    if copies:
+        rows = "1 row repeats another" if copies == 1 else f"{copies} rows repeat another"
+        notes.append(
+            f"{rows} in every column, and each counts as a run: drop copies, or tell runs apart by a column run_id"
+        )
+
+
 def check_duplicates(
     frame: pd.DataFrame, header: str, bad: BadCells, keep: Checkpoints = "last"
 ) -> None:

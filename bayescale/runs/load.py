@@ -18,6 +18,7 @@ from bayescale.runs.dedupe import (
     Checkpoints,
     check_duplicates,
     keep_steps,
+    note_copies,
     note_shared_rows,
     unique_run_ids,
 )
@@ -126,6 +127,7 @@ def load_runs(
     )
     _note_flags(scaled.frame, notes)
     note_shared_rows(scaled.frame, notes)
+    note_copies(scaled.frame, table.numbered, notes)
     if bounds := int(unfinished(scaled.frame).sum()):
         notes.append(f"{bounds} rows are of unfinished runs: their loss bounds the final one")
     return Runs(
