@@ -87,6 +87,11 @@ def test_a_user_file_extends_a_shipped_model(tmp_path: Path, as_text: bool) -> N
         (MINE.replace('title = "Mine"', 'law = "parametr-data"'), "did you mean 'parameter-data'"),
         (MINE.replace("fixed = 0.5", 'fixed = "half"'), "parameters.gamma.fixed: .*number"),
         ("name = 'x'", "title: Field required"),
+        (MINE.replace("extends", "extnds"), "toml: unknown key 'extnds'; did you mean 'extends'"),
+        (
+            MINE + "\npool = { architectur = 0.1 }\n",
+            "unknown level 'architectur' in parameters.gamma.pool; did you mean 'architecture'",
+        ),
         ("name = ", "not a TOML file"),
         ("extends = 'parameter-data'\nparameters = 3", "parameters = 3 .expected a table"),
     ],

@@ -9,12 +9,12 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from bayescale.errors import BayescaleError, ModelError, unknown
-from bayescale.spec import ModelSpec, Populations
+from bayescale.spec import Level, ModelSpec, Populations
 
 PRIORS_FILE = "priors.toml"
 
@@ -83,14 +83,25 @@ def parse_model(content: dict[str, Any], where: str) -> ModelSpec:
 
 
 def _first_problems(error: ValidationError, content: dict[str, Any]) -> str:
-    return "; ".join(_explain(dict(problem), content) for problem in error.errors()[:5])
+    # A key that is unknown is often why another is missing.
+    found = error.errors()
+    named = {problem["loc"][:-1] for problem in found if problem["loc"][-1:] == ("[key]",)}
+    ordered = sorted(
+        (problem for problem in found if problem["loc"] not in named),
+        key=lambda problem: problem["type"] != "extra_forbidden",
+    )
+    return "; ".join(_explain(dict(problem), content) for problem in ordered[:5])
 
 
 def _explain(problem: dict[str, Any], content: dict[str, Any]) -> str:
     place = ".".join(str(p) for p in problem["loc"])
+    table = ".".join(str(p) for p in problem["loc"][:-1])
     if problem["type"] == "extra_forbidden":
         known = _known_keys(problem["loc"])
-        return str(unknown("key", str(problem["loc"][-1]), known, place))
+        return str(unknown("key", str(problem["loc"][-1]), known, table))
+    if problem["loc"][-1:] == ("[key]",):
+        within = ".".join(map(str, problem["loc"][:-2]))
+        return str(unknown("level", str(problem["loc"][-2]), get_args(Level), within))
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 
@@ -104,6 +115,8 @@ def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
     elif len(loc) == 2:
         schema = {"likelihood": Likelihood, "drift": Drift}.get(loc[0], ModelSpec)
     yield from schema.model_fields
+    if schema is ModelSpec:
+        yield "extends"
 
 
 def _read(path: Path | Traversable, name: str) -> dict[str, Any]:
