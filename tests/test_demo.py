@@ -90,7 +90,7 @@ def prior_fit(monkeypatch: pytest.MonkeyPatch) -> Fit:
     """Let the demo's fit be its prior."""
     fit = make_fit(draws=200)
 
-    def instead(runs: object, model: str, *, draws: int, seed: int, progress: module.Report) -> Fit:
+    def instead(runs: object, *, progress: module.Report, **sampler: float) -> Fit:
         for stage in ("loading the sampler", "compiling", "sampling"):
             progress(stage, 0.0)
             progress(stage, 1.0)
