@@ -1,4 +1,4 @@
-"""Writing files whole or not at all: beside the target, flushed to disk, then renamed over it."""
+"""Writing files whole or not at all: beside the target, flushed to disk, then renamed over it; names of figures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from bayescale.errors import BayescaleError
 
 _STARTED = time.time()
+_OTHER_IMAGES = {".svg", ".eps", ".ps", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif"}
 _SHOWN = 80  # characters of the target's name in that of the file beside it: a name has at most 255 bytes
 
 
@@ -68,3 +69,21 @@ def _remove_abandoned(folder: Path, prefix: str) -> None:
         for left in folder.iterdir():
             if left.name.startswith(prefix) and left.stat().st_mtime < _STARTED:
                 left.unlink()
+
+
+def figure_files(path: str | Path) -> list[Path]:
+    """The PDF and the PNG that a figure is saved as, from the name of either or of both without an ending.
+
+    Raises
+    ------
+    BayescaleError
+        If the name ends in another image format.
+    """
+    target = Path(path)
+    if target.suffix.lower() in _OTHER_IMAGES:
+        raise BayescaleError(
+            f"cannot write {target}: figures are saved as PDF and PNG; "
+            f"name the file {target.with_suffix('.pdf')}"
+        )
+    stem = target.with_suffix("") if target.suffix.lower() in (".pdf", ".png") else target
+    return [stem.with_name(f"{stem.name}.{ending}") for ending in ("pdf", "png")]

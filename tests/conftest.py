@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers import make_fit
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,3 +46,9 @@ def public_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"BAYESCALE_DATA names {folder}, which is not a folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved fit of the joint law to six architectures, its posterior the prior; not to be changed."""
+    return make_fit(draws=200).save(tmp_path_factory.mktemp("fits") / "pile.nc")

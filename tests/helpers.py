@@ -19,6 +19,8 @@ from bayescale.runs import Runs, Task, load_runs, sweeps
 from bayescale.spec import Family, ModelSpec, prior_draws, resolve
 from bayescale.zoo import load_model, load_populations
 
+FRACTIONS = np.linspace(0.05, 1.0, 20)  # of training, of simulated curves
+
 _ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss")
 
 PASSED = Convergence(1.002, "alpha", 1500.0, "gamma", 1200.0, "L_inf", 0, 4000, 0.9)
@@ -201,3 +203,13 @@ def stopped(
     finally:
         process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def training_paths(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Log loss less its final value: a mean path, a slope of the run's own, a bridge to the end and logging noise."""
+    left = 1.0 - FRACTIONS
+    steps = rng.normal(size=(count, 20)) * np.sqrt(np.diff(FRACTIONS, prepend=0.0))
+    walk = np.cumsum(steps[:, ::-1], axis=1)[:, ::-1] - steps[:, -1:]
+    own = rng.normal(size=(count, 1))
+    noise = 0.002 * rng.normal(size=(count, 20)) * (left > 0)
+    return 0.4 * left**1.5 + 0.02 * own * left + 0.02 * walk + noise

@@ -29,6 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "truncated.nc").write_bytes((place / "good.nc").read_bytes()[:5000])
     (place / "text.nc").write_text("hello")
     (place / "mine.json").write_text("mine")
+    (place / "there.png").write_text("mine")
     (place / "bad.csv").write_text("N,D,loss\nx,2e10,3\n-1,3e10,4\n1e9,2e10,nan\n")
     (place / "wide.csv").write_text("N,D,eval/c4/loss\n1e9,2e10,3\n2e9,2e10,2.9\n")
     (place / "empty.csv").write_text("")
@@ -41,6 +42,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 COST = "cost --params 70B --tokens 1.4T"
+# A figure is a PDF and a PNG, and there is a there.png.
+FIGURES = [
+    "plot good.nc posterior -o there",
+    "check good.nc --plot there",
+    "backtest pile-families -o new.json --figure there",
+    "sbc data --design pile-families -o new --figure there",
+    "compare --backtest mine.json --figure there",
+    "cheapest good.nc --target-loss 2 --plot there",
+    "design good.nc absent.toml --plot there",
+    "score --ledger absent.jsonl --plot there",
+]
 # Words of the command, and what its one line must contain.
 USER_ERRORS = [
     ("models show parametr-data", "did you mean 'parameter-data'"),
@@ -54,6 +66,9 @@ USER_ERRORS = [
     ("data show ''", "the name of the table is empty"),
     ("fit bad.csv -o bad.csv --force", "bad.csv is what is read"),
     ("plan good.nc --compute 1e24 -o good.nc --force", "good.nc is what is read"),
+    ("compare good.nc --backtest mine.json -o mine.json --force", "mine.json is what is read"),
+    *((f"{words}.pdf", "there.png exists already") for words in FIGURES),
+    *((f"{words}.svg", "name the file there.pdf") for words in FIGURES),
     ("data show wide.csv", "--task c4=eval/c4/loss"),
     ("data show empty.csv", "empty"),
     ("data show a-folder", "a-folder"),

@@ -29,8 +29,8 @@ def stretched(model: ResolvedModel, axis: Axis, amplitude: Array) -> Array:
 def _walked(v: Array, first: int, last: int) -> Array:
     """W/τ from its normals, both of shape (curve, interval): sums outward from the pivot, on either side.
 
-    The product with :func:`bayescale.laws.walk_matrix`, written as one running sum: matrix products take numba half a
-    minute to compile where nothing is cached yet.
+    The product with :func:`bayescale.laws.walk_matrix`, written as one running sum: a matrix product is the
+    dearest thing of the model to compile where nothing is cached yet.
     """
     left = np.arange(first, last) < 0
     step = v * walk_steps(first, last)

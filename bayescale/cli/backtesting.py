@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, quantity
+from bayescale.cli.options import (
+    Flag,
+    Loading,
+    Sampling,
+    Several,
+    check_figure,
+    check_output,
+    quantity,
+)
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 
 By = Literal["compute", "params", "tokens", "step", "architecture", "task"]
@@ -73,8 +81,7 @@ def backtest(
     """
     check_output(output, force, runs)
     settings = sampling.settings()
-    if figure is not None:
-        check_output(figure, force)
+    check_figure(figure, force)
     cuts = [
         quantity("--cut", text, by if by in ("params", "tokens") else "compute") for text in cut
     ]

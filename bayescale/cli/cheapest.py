@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from bayescale.cli.options import (
     Flag,
-    check_output,
+    check_figure,
     choose_architectures,
     choose_task,
     open_posterior,
 )
 from bayescale.cli.output import emit_json, say, working
-from bayescale.cli.plotting import figure_files
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:
@@ -79,8 +78,7 @@ def cheapest(
     """
     if architecture is not None and new_architecture is not None:
         raise PlanError("a budget is for one group: --architecture or --new-architecture, not both")
-    for target in [] if plot is None else figure_files(plot):
-        check_output(target, force)
+    check_figure(plot, force)
     from bayescale import decide
 
     with working("searching"):

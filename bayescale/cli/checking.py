@@ -9,7 +9,7 @@ from bayescale.cli.fitting import as_data, print_summary
 from bayescale.cli.options import (
     Flag,
     Several,
-    check_output,
+    check_figure,
     open_fit,
     pairs,
     quantity,
@@ -68,8 +68,7 @@ def check(
     json
         Print one JSON document and nothing else on standard output.
     """
-    if plot is not None:
-        check_output(plot, force)
+    check_figure(plot, force)
     point: dict[str, Any] = {}
     for axis, text in pairs("--at", at, "params=70B").items():
         if axis not in _AXES:

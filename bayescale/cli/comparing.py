@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_output, check_seed, open_fit
+from bayescale.cli.options import Flag, check_figure, check_output, check_seed, open_fit
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
 
@@ -70,9 +70,9 @@ def compare(
     if figure is not None and backtest is None:
         raise BayescaleError("--figure draws weights: add --backtest FILE")
     check_seed(seed)
-    for target in (output, figure):
-        if target is not None:
-            check_output(target, force)
+    if output is not None:
+        check_output(output, force, *fits, *([] if backtest is None else [backtest]))
+    check_figure(figure, force)
     with working("comparing"):
         from bayescale.predict import compare as run_compare
         from bayescale.predict import load_backtest, stack

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bayescale.cli.options import Flag, check_output, open_posterior
+from bayescale.cli.options import Flag, check_figure, open_posterior
 from bayescale.cli.output import emit_json, notes, say, table, working
-from bayescale.cli.plotting import figure_files
 
 
 def design(
@@ -41,8 +40,7 @@ def design(
     json
         Print one JSON document and nothing else on standard output.
     """
-    for target in [] if plot is None else figure_files(plot):
-        check_output(target, force)
+    check_figure(plot, force)
     from bayescale import decide
 
     with working("weighing pilots"):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bayescale.cli.options import Flag, check_output
+from bayescale.cli.options import Flag, check_figure
 from bayescale.cli.output import emit_json, notes, number, say, table, working
-from bayescale.cli.plotting import figure_files
 
 GO_ON, STOP = 0, 10
 
@@ -51,8 +50,7 @@ def monitor(
     json
         Print one JSON document and nothing else on standard output.
     """
-    for target in [] if plot is None else figure_files(plot):
-        check_output(target, force)
+    check_figure(plot, force)
     from bayescale import decide
 
     with working("monitoring"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from bayescale.errors import BayescaleError, ConvergenceError, DataError, ForecastError, unknown
+from bayescale.files import figure_files
 
 # No default to show in a help page: a flag is off and a repeated option empty until given.
 Flag = Annotated[bool, Parameter(show_default=False)]
@@ -221,6 +222,12 @@ def check_output(path: Path, force: bool, *inputs: Path | str) -> None:
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise BayescaleError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def check_figure(path: Path | None, force: bool) -> None:
+    """:func:`check_output` for both files of a figure, if one is asked for."""
+    for target in [] if path is None else figure_files(path):
+        check_output(target, force)
 
 
 def check_seed(seed: int) -> None:

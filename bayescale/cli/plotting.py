@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_output, open_fit
+from bayescale.cli.options import Flag, check_figure, open_fit
 from bayescale.cli.output import emit_json, say, working
 from bayescale.cli.planning import make_plan, problem_from_options
 from bayescale.errors import PlanError
@@ -66,8 +66,7 @@ def plot(
     if kind != "frontier":
         _refuse(kind, {"--compute": compute, "--architecture": architecture, "--task": task})
         _refuse(kind, {"--new-architecture": new_architecture})
-    for target in figure_files(output):
-        check_output(target, force)
+    check_figure(output, force)
     with working("drawing"):
         group = (architecture, new_architecture, task)
         figure = _draw(fit, kind, width, compute, group, allow_unconverged)
@@ -84,12 +83,6 @@ def _refuse(kind: str, options: dict[str, str | None]) -> None:
     for option, value in options.items():
         if value is not None:
             raise PlanError(f"{option} belongs to a frontier, not to a {kind}")
-
-
-def figure_files(output: Path) -> list[Path]:
-    """Both files that saving a figure writes."""
-    stem = output.with_suffix("") if output.suffix.lower() in (".pdf", ".png") else output
-    return [stem.with_name(f"{stem.name}.{ending}") for ending in ("pdf", "png")]
 
 
 def _draw(

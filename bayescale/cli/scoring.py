@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayescale.cli.options import Flag, Loading, check_output
+from bayescale.cli.options import Flag, Loading, check_figure
 from bayescale.cli.output import emit_json, notes, number, say, table, working
-from bayescale.cli.plotting import figure_files
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ def score(
         raise PlanError("a plan is scored by an outcome: bayescale score plan.json outcome.csv")
     if plan is None and ledger is None:
         raise PlanError("nothing to score: name a plan and its outcome, or a --ledger to sum up")
-    for target in [] if plot is None else figure_files(plot):
-        check_output(target, force)
+    check_figure(plot, force)
     from bayescale import decide
 
     added: Sequence[Score] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Several, Structure, check_output, check_seed, pairs
+from bayescale.cli.options import Flag, Loading, Several, Structure, check_figure, check_seed, pairs
 from bayescale.cli.output import emit_json, notes, number, table, working
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def sbc(
         Print one JSON document and nothing else on standard output.
     """
     check_seed(seed)
-    if figure is not None:
-        check_output(figure, force)
+    check_figure(figure, force)
     priors = pairs("--prior", prior, "'beta=LogNormal(mu=-1.2, sigma=0.3)'")
     with working("reading the table"):
         loaded = loading.load(design)

@@ -27,7 +27,8 @@ from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.plan_file import load_plan
 from bayescale.decide.plans.planning import plan
 from bayescale.decide.plans.preregistration import Part, RunForecast
-from bayescale.decide.plans.problem import BudgetTable, Problem, load_problem
+from bayescale.decide.plans.problem import Problem, load_problem
+from bayescale.decide.plans.tables import BudgetTable
 from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
 from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk, parse_risk

@@ -19,10 +19,8 @@ from bayescale.plots.style import (
     PALETTE,
     Handle,
     Width,
-    foot,
-    given_axes,
     loss_axis,
-    new_figure,
+    pair,
     scale_axis,
     style,
 )
@@ -75,14 +73,8 @@ def budget(
                     f"{numbers.attrs[what]} of the frontier; make both for one"
                 )
     with style():
-        if axes is None:
-            side = width == "text"
-            figure = new_figure(width, 2.3 if side else 4.2)
-            left, right = figure.subplots(*((1, 2) if side else (2, 1)))
-            note = f"Probabilities: {numbers.attrs['assumes']}."
-            foot(figure, _legend(numbers, cheapest), 3 if side else 2, note)
-        else:
-            figure, (left, right) = given_axes(axes, 2)
+        note, entries = f"Probabilities: {numbers.attrs['assumes']}.", _legend(numbers, cheapest)
+        figure, (left, right) = pair(axes, width, (2.3, 4.2), entries, 3, note)
         _chance(left, numbers, cheapest)
         _loss(right, numbers)
         for panel in (left, right):

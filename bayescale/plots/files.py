@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bayescale.errors import BayescaleError
-from bayescale.files import written_beside
+from bayescale.files import figure_files, written_beside
 from bayescale.plots.style import style
 
 # What a file says of when and by what it was made would make equal figures unequal.
@@ -15,7 +15,6 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Producer": None, "Creator": "bayescale"},
     "png": {"Software": None},
 }
-_OTHER = {".svg", ".eps", ".ps", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif"}
 PNG_DPI = 300
 
 
@@ -40,19 +39,14 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
         If the folder is missing, the name ends in another image format, or a file cannot be written.
     """
     target = Path(path)
-    if target.suffix.lower() in _OTHER:
-        raise BayescaleError(
-            f"cannot write {target}: figures are saved as PDF and PNG; "
-            f"name the file {target.with_suffix('.pdf')}"
-        )
+    files = figure_files(target)
     if not target.parent.is_dir():
         raise BayescaleError(f"cannot write {target}: no folder {target.parent}")
-    stem = target.with_suffix("") if target.suffix.lower() in (".pdf", ".png") else target
-    return [_write(figure, stem, kind) for kind in ("pdf", "png")]
+    return [_write(figure, file) for file in files]
 
 
-def _write(figure: Figure, stem: Path, kind: str) -> Path:
-    target = stem.with_name(f"{stem.name}.{kind}")
+def _write(figure: Figure, target: Path) -> Path:
+    kind = target.suffix[1:]
     with written_beside(target) as beside, style():
         figure.savefig(beside, format=kind, dpi=PNG_DPI, metadata=_METADATA[kind])
     return target

@@ -21,9 +21,7 @@ from bayescale.plots.style import (
     INK,
     PALETTE,
     Width,
-    foot,
-    given_axes,
-    new_figure,
+    pair,
     style,
 )
 from bayescale.plots.uniform import BAND_EDGE, difference, uniform_panel
@@ -85,13 +83,7 @@ def ledger(
     """
     numbers = ledger_numbers(scores)
     with style():
-        if axes is None:
-            side = width == "text"
-            figure = new_figure(width, 2.0 if side else 4.0)
-            left, right = figure.subplots(*((1, 2) if side else (2, 1)))
-            foot(figure, _LEGEND, 3 if side else 2, _note(numbers))
-        else:
-            figure, (left, right) = given_axes(axes, 2)
+        figure, (left, right) = pair(axes, width, (2.0, 4.0), _LEGEND, 3, _note(numbers))
         uniform_panel(left, numbers, f"{numbers.sizes['outcome']} outcomes")
         left.set_xlabel("PIT")
         left.set_ylabel("ECDF − uniform")

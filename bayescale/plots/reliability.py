@@ -10,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bayescale.plots.style import Handle, Width, colour, foot, given_axes, marker, new_figure, style
+from bayescale.plots.style import (
+    Handle,
+    Width,
+    colour,
+    marker,
+    pair,
+    style,
+)
 from bayescale.predict import Backtest
 
 LEVELS = (50, 80, 90, 95)
@@ -65,13 +72,7 @@ def calibration(
     """
     numbers = calibration_numbers(result)
     with style():
-        if axes is None:
-            figure = new_figure(width, 2.3 if width == "text" else 4.4)
-            across = width == "text"
-            panels = list(figure.subplots(*((1, 2) if across else (2, 1))).flat)
-            foot(figure, _legend(numbers), 4 if across else 2, _NOTE)
-        else:
-            figure, panels = given_axes(axes, 2)
+        figure, panels = pair(axes, width, (2.3, 4.4), _legend(numbers), 4, _NOTE)
         _reliability(panels[0], numbers)
         _widths(panels[1], numbers)
     return figure

@@ -141,6 +141,36 @@ def given_axes(axes: Axes | Sequence[Axes], needed: int) -> tuple[Figure, list[A
     return figure, given
 
 
+def pair(
+    axes: Sequence[Axes] | None,
+    width: Width,
+    heights: tuple[float, float],
+    entries: Mapping[str, Handle],
+    columns: int,
+    note: str,
+) -> tuple[Figure, list[Axes]]:
+    """Two panels: the caller's own, or a new figure's, side by side in a text's width, else one above the other.
+
+    Parameters
+    ----------
+    axes : two Axes or None
+        The caller's; the legend is then the caller's too.
+    width : {"text", "column"}
+        As in :func:`new_figure`.
+    heights : tuple of float
+        Inches of a new figure, side by side and one above the other.
+    entries, columns, note
+        As in :func:`foot`; two columns in a column's width.
+    """
+    if axes is not None:
+        return given_axes(axes, 2)
+    across = width == "text"
+    figure = new_figure(width, heights[0] if across else heights[1])
+    panels = list(figure.subplots(*((1, 2) if across else (2, 1))).flat)
+    foot(figure, entries, columns if across else 2, note)
+    return figure, panels
+
+
 def foot(figure: Figure, entries: Mapping[str, Handle], columns: int, note: str) -> None:
     """Lengthen a figure by a legend below the panels and, below that, a note in small print.
 

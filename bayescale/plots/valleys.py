@@ -22,10 +22,8 @@ from bayescale.plots.style import (
     SHADES,
     Handle,
     Width,
-    foot,
-    given_axes,
     loss_axis,
-    new_figure,
+    pair,
     power,
     scale_axis,
     style,
@@ -67,18 +65,8 @@ def frontier(plan: Plan, *, width: Width = "text", axes: Sequence[Axes] | None =
     """
     numbers = frontier_numbers(plan)
     with style():
-        if axes is None:
-            side = width == "text"
-            figure = new_figure(width, 2.5 if side else 4.6)
-            left, right = figure.subplots(*((1, 2) if side else (2, 1)))
-            foot(
-                figure,
-                _legend(plan),
-                4 if side else 2,
-                f"Each interval: {plan.problem['assumes']}.",
-            )
-        else:
-            figure, (left, right) = given_axes(axes, 2)
+        note = f"Each interval: {plan.problem['assumes']}."
+        figure, (left, right) = pair(axes, width, (2.5, 4.6), _legend(plan), 4, note)
         _valleys(left, numbers, plan)
         _path(right, numbers, plan)
     return figure

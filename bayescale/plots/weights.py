@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bayescale.errors import ForecastError
-from bayescale.plots.style import GREY, INK, Width, foot, given_axes, new_figure, style
+from bayescale.plots.style import GREY, INK, Width, pair, style
 from bayescale.predict import Comparison
 
 _LINEAR = 1.0  # nats about zero that are drawn in proportion; beyond, by decades
@@ -68,13 +68,8 @@ def stacking(
     numbers = stacking_numbers(comparison)
     across, models = width == "text", numbers.sizes["model"]
     with style():
-        if axes is None:
-            panel = 0.75 + 0.24 * models
-            figure = new_figure(width, panel if across else 2 * panel)
-            panels = list(figure.subplots(*((1, 2) if across else (2, 1))).flat)
-            foot(figure, _legend(), 3, _NOTE)
-        else:
-            figure, panels = given_axes(axes, 2)
+        panel = 0.75 + 0.24 * models
+        figure, panels = pair(axes, width, (panel, 2 * panel), _legend(), 3, _NOTE)
         _weights(panels[0], numbers)
         _differences(panels[1], numbers)
         if axes is None and across:

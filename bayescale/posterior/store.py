@@ -105,7 +105,8 @@ def load_fit(path: str | Path) -> Fit:
     if missing:
         raise FitFileError(f"{source} lacks the groups {', '.join(missing)}: it is incomplete")
     # Earlier files have no hash of their content.
-    if header.get("content_hash", found := _content_hash(tree)) != found:
+    found = _content_hash(tree)
+    if header.get("content_hash", found) != found:
         raise FitFileError(f"{source} is damaged: its draws or rows are not those that were saved")
     # Files of the time when there was one engine do not name it.
     engine = str(header.get("engine", Convergence.engine))

@@ -32,7 +32,7 @@ POINTS, GRADIENTS = 16, 20_000
 CHAINS, ACCEPT = 4, 0.8
 FIRST, SECOND = (150, 20, 7), (150, 100, 8)
 # Of the longest trajectory of the first run: a mean above it says that the sampler takes many small steps. Low, since
-# the second run costs little: on hierarchies whose first run took a third of it, whitening gave four times the ESS.
+# the second run costs little beside what it saves (tests/benchmarks/whitening.py).
 STIFF = 0.2
 
 _DOUBLES = types.CPointer(types.double)

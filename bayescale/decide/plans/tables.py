@@ -1,0 +1,132 @@
+"""TOML files of decisions, strictly read: the tables that plans and pilots share, and errors that name the key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bayescale.decide.costs.budget import Budget
+from bayescale.errors import DataError, PlanError, unknown
+from bayescale.posterior import Group, New
+from bayescale.runs import parse_quantity
+
+Count = float | str  # 3e9, or "3B"
+
+
+class Table(BaseModel):
+    """A table whose keys and types are all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class BudgetTable(Table):
+    """The table ``[budget]``: arguments of :class:`bayescale.decide.Budget`; price and MFU may be distributions."""
+
+    compute: Count | None = None
+    dollars: Count | None = None
+    price_per_hour: float | str | None = None
+    mfu: float | str | None = None
+    hardware: str | None = None
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the price or the MFU is a distribution."""
+        return isinstance(self.price_per_hour, str) or isinstance(self.mfu, str)
+
+    def amount(self, name: str) -> float | None:
+        """FLOP (``compute``) or money (``dollars``), if stated."""
+        value: Count | None = getattr(self, name)
+        return None if value is None else count(value, "compute", f"budget.{name}")
+
+    def get_budget(self) -> Budget:
+        """The budget, checked."""
+        price, mfu = self.price_per_hour, self.mfu
+        if isinstance(price, str) or isinstance(mfu, str):
+            raise PlanError(
+                "budget: a plan takes price_per_hour and mfu as numbers; a design takes distributions"
+            )
+        return Budget(
+            compute=self.amount("compute"),
+            dollars=self.amount("dollars"),
+            price_per_hour=price,
+            mfu=mfu,
+            hardware=self.hardware,
+        )
+
+
+class GroupTable(Table):
+    """Keys that name a group, fitted or (for architectures) new."""
+
+    architecture: str | None = None
+    new_architecture: str | None = None
+    task: str | None = None
+
+    def group(self) -> Group | None:
+        """The architecture."""
+        if self.architecture is not None and self.new_architecture is not None:
+            raise PlanError("one group is meant: architecture or new_architecture, not both")
+        return New(self.new_architecture) if self.new_architecture else self.architecture
+
+
+def count(value: Count, kind: str, place: str) -> float:
+    """A number of parameters, tokens or FLOP, given as one or as text with a unit."""
+    if not isinstance(value, str):
+        return float(value)
+    try:
+        return parse_quantity(value, kind)
+    except DataError as error:
+        raise PlanError(f"{place}: {error}; expected a number such as 70B or 1e24") from None
+
+
+def read[T: Table](path: str | Path, schema: type[T]) -> T:
+    """Read and validate a file.
+
+    Raises
+    ------
+    PlanError
+        If the file is missing or no TOML, or a value is none; the message names the key.
+    UnknownNameError
+        For a key that does not exist, with the nearest one that does.
+    """
+    source = Path(path)
+    try:
+        content = tomllib.loads(source.read_text("utf-8"))
+    except OSError as error:
+        raise PlanError(f"cannot read {source}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"{source}: not a TOML file: {error}") from None
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        # A key that is unknown is often why another is missing.
+        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise _explained(source, schema, dict(first)) from None
+
+
+def _explained(source: Path, schema: type[Table], problem: dict[str, Any]) -> Exception:
+    steps: list[str] = []
+    table = schema
+    for part in problem["loc"]:
+        if isinstance(part, int):
+            steps.append(str(part + 1))
+        elif part in table.model_fields:  # else it is a member of a union, no place in the file
+            steps.append(part)
+            table = _table_in(table.model_fields[part].annotation) or table
+    place = ".".join(steps)
+    if problem["type"] == "extra_forbidden":
+        where = f"{source}, [{place}]" if place else str(source)
+        return unknown("key", str(problem["loc"][-1]), table.model_fields, where)
+    if problem["type"] == "missing":
+        return PlanError(f"{source}: {place}: {problem['msg']}")
+    return PlanError(f"{source}: {place} = {problem['input']!r} ({problem['msg']})")
+
+
+def _table_in(annotation: Any) -> type[Table] | None:
+    """The table that a field holds, by itself or in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        return annotation
+    inner = (_table_in(part) for part in get_args(annotation))
+    return next((table for table in inner if table is not None), None)
