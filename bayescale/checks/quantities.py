@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -50,9 +52,8 @@ def quantities(fit: Fit) -> dict[str, np.ndarray]:
     return found
 
 
-def _loss(fit: Fit, target: dict[str, object]) -> np.ndarray:
-    # Keywords of `predict`, which decade_beyond spells.
-    draws = predict(fit, **target, kind="expected", allow_unconverged=True).draws  # type: ignore[arg-type]
+def _loss(fit: Fit, target: dict[str, Any]) -> np.ndarray:
+    draws = predict(fit, **target, kind="expected", allow_unconverged=True).draws
     return _flat(draws.squeeze("point"))
 
 

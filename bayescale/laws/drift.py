@@ -100,22 +100,14 @@ class Walk:
 
     def stretched(self, u: np.ndarray) -> np.ndarray:
         """ũ(u), shape (draw, …); ``u`` has shape (draw, …) or (1, …)."""
-        if u.shape[0] == 1:
-            along = self.stretched_along(u.ravel())
-            return along.T.reshape(-1, *u.shape[1:])
         far = self.reaching(float(u.min()), float(u.max()))
+        if u.shape[0] == 1:
+            return SharedInputs.of(far).stretched(u.ravel()).T.reshape(-1, *u.shape[1:])
         slope, area = np.exp(far.value), far.areas()
         index = far.interval(u)
         rest = u - STEP * (index + far.first)
         draw = np.arange(len(slope)).reshape(-1, *[1] * (u.ndim - 1))
         return area[draw, index] + rest * slope[draw, index]
-
-    def stretched_along(self, u: np.ndarray) -> np.ndarray:
-        """ũ at inputs that all draws share, of shape (point,); result (point, draw)."""
-        far = self.reaching(float(u.min()), float(u.max()))
-        index = far.interval(u)
-        rest = (u - STEP * (index + far.first))[:, None]
-        return far.areas().T[index] + rest * np.exp(far.value.T)[index]
 
     def areas(self) -> np.ndarray:
         """ũ at the edges of the intervals held, shape (draw, interval + 1)."""
@@ -124,11 +116,50 @@ class Walk:
 
     def interval(self, u: np.ndarray) -> np.ndarray:
         """Position of inputs among the intervals held; the very last edge belongs to the last."""
-        index = np.floor(u / STEP).astype(int) - self.first
-        return np.clip(index, 0, self.value.shape[1] - 1)
+        return _interval(u, self.first, self.value.shape[1])
 
     def local(self, u: np.ndarray | float) -> np.ndarray:
         """e^W at an input of all draws, or of each: the local exponent over that at the pivot, shape (draw,)."""
         at = np.broadcast_to(u, len(self.amplitude))
         far = self.reaching(float(at.min()), float(at.max()))
         return np.exp(far.value[np.arange(len(at)), far.interval(at)])
+
+
+@dataclass(frozen=True)
+class SharedInputs:
+    """A walk by interval and draw, for inputs that all draws share: then whole rows are read.
+
+    Attributes
+    ----------
+    first : int
+        Index of the first interval held; no input may lie outside of those.
+    value, slope : ndarray, shape (interval, draw)
+        W, and e^W.
+    area : ndarray, shape (interval + 1, draw)
+        ũ at the edges.
+    """
+
+    first: int
+    value: np.ndarray
+    slope: np.ndarray
+    area: np.ndarray
+
+    @classmethod
+    def of(cls, walk: Walk) -> SharedInputs:
+        """The same walk."""
+        value = np.ascontiguousarray(walk.value.T)
+        return cls(walk.first, value, np.exp(value), np.ascontiguousarray(walk.areas().T))
+
+    def at(self, u: np.ndarray) -> np.ndarray:
+        """W at inputs of shape (point,); result (point, draw)."""
+        return np.asarray(self.value[_interval(u, self.first, len(self.value))])
+
+    def stretched(self, u: np.ndarray) -> np.ndarray:
+        """ũ at inputs of shape (point,); result (point, draw)."""
+        index = _interval(u, self.first, len(self.value))
+        rest = (u - STEP * (index + self.first))[:, None]
+        return np.asarray(self.area[index] + rest * self.slope[index])
+
+
+def _interval(u: np.ndarray, first: int, held: int) -> np.ndarray:
+    return np.clip(np.floor(u / STEP).astype(int) - first, 0, held - 1)

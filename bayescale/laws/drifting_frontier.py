@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import logit
 
 from bayescale.laws.core import joint_log_reducible
-from bayescale.laws.drift import STEP, Walk
+from bayescale.laws.drift import STEP, SharedInputs, Walk
 from bayescale.laws.namespace import numpy_namespace
 
 BLOCK = 500  # draws at once, so that the work stays in the processor's cache
@@ -51,8 +51,10 @@ def drifting_optimum(
     by_tokens = walks["tokens"].reaching(float(totals.min()) - high, float(totals.max()) - low)
     for start in range(0, size, BLOCK):
         part = np.arange(start, min(start + BLOCK, size))
-        block = _Block.of(
-            {k: v[part] for k, v in theta.items()}, by_params.take(part), by_tokens.take(part)
+        block = _Block(
+            {k: v[part] for k, v in theta.items()},
+            SharedInputs.of(by_params.take(part)),
+            SharedInputs.of(by_tokens.take(part)),
         )
         for i, total in enumerate(totals):
             u[part, i], log_r[part, i] = block.lowest(float(total), low, high)
@@ -60,40 +62,12 @@ def drifting_optimum(
 
 
 @dataclass(frozen=True)
-class _Path:
-    """A walk by interval and draw, as the search reads it again and again."""
-
-    first: int
-    value: np.ndarray  # W, shape (interval, draw)
-    slope: np.ndarray  # e^W
-    area: np.ndarray  # stretched input at the edges, shape (interval + 1, draw)
-
-    @classmethod
-    def of(cls, walk: Walk) -> _Path:
-        value = np.ascontiguousarray(walk.value.T)
-        return cls(walk.first, value, np.exp(value), np.ascontiguousarray(walk.areas().T))
-
-    def interval(self, u: np.ndarray) -> np.ndarray:
-        index = np.floor(u / STEP).astype(int) - self.first
-        return np.clip(index, 0, len(self.value) - 1)
-
-    def stretched(self, u: np.ndarray) -> np.ndarray:
-        index = self.interval(u)
-        rest = (u - STEP * (index + self.first))[:, None]
-        return np.asarray(self.area[index] + rest * self.slope[index])
-
-
-@dataclass(frozen=True)
 class _Block:
     """Some draws of the law."""
 
     theta: Mapping[str, np.ndarray]
-    by_params: _Path
-    by_tokens: _Path
-
-    @classmethod
-    def of(cls, theta: Mapping[str, np.ndarray], by_params: Walk, by_tokens: Walk) -> _Block:
-        return cls(theta, _Path.of(by_params), _Path.of(by_tokens))
+    by_params: SharedInputs
+    by_tokens: SharedInputs
 
     def lowest(self, total: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
         """The best u and log R there of every draw."""
@@ -104,8 +78,8 @@ class _Block:
         share = logit(t["omega"]) - (t["beta"] * u - t["delta"] * v) / t["gamma"]  # falls with u
         balance = (
             np.log(t["delta"] / t["beta"])
-            + self.by_tokens.value[self.by_tokens.interval(total - middle)]
-            - self.by_params.value[self.by_params.interval(middle)]
+            + self.by_tokens.at(total - middle)
+            - self.by_params.at(middle)
         )
         falls, rises = share[1:] > balance, share[:-1] < balance  # at the end, start of a piece
         before = np.vstack([np.ones_like(falls[:1]), falls[:-1]])

@@ -45,6 +45,7 @@ def distance(
 def decades_outside[T: (np.ndarray, xr.DataArray)](values: T, fitted: T) -> T:
     """How far values lie outside the range of the fitted ones, in decades; zero inside."""
     low, high = float(fitted.min()), float(fitted.max())
+    # numpy's types do not say that its functions keep a DataArray one.
     return np.maximum(np.log10(np.maximum(values / high, low / values)), 0.0)  # type: ignore[return-value]
 
 
