@@ -38,9 +38,9 @@ def at_target(curve: Curve, target: Mapping[str, float]) -> dict[str, np.ndarray
     logs: dict[str, Any] = {axis: np.log(value) for axis, value in target.items()}
     on_frontier = "compute" not in curve.law.inputs and "compute" in logs
     if on_frontier:
-        total = logs.pop("compute") - LOG_FLOP_PER_PARAM_TOKEN
-        logs["params"], _ = curve.optimum(total + LOG_FLOP_PER_PARAM_TOKEN)
-        logs["tokens"] = total - logs["params"]
+        budget = logs.pop("compute")
+        logs["params"], _ = curve.optimum(budget)
+        logs["tokens"] = budget - LOG_FLOP_PER_PARAM_TOKEN - logs["params"]
     found = {f"{EXPONENT[axis]}_target": curve.exponent(axis, at) for axis, at in logs.items()}
     if on_frontier:
         beta, delta = found["beta_target"], found["delta_target"]
