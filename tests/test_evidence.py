@@ -237,7 +237,7 @@ def test_a_new_group_has_correlated_effects() -> None:
     [
         ({"task": 4.0}, "sampled together with their floors"),
         ({"architecture": 0.0}, "expected a positive number"),
-        ({"planet": 4.0}, "correlation.planet"),
+        ({"planet": 4.0}, "unknown level 'planet' in correlation"),
     ],
 )
 def test_a_correlation_that_cannot_be_is_refused(

@@ -60,7 +60,7 @@ def with_parameter(name: str, entry: dict[str, Any] | None) -> dict[str, Any]:
         (content(statu="stable"), "unknown key 'statu'.*did you mean 'status'"),
         (
             with_parameter("R0", {"prior": "level", "pol": {}}),
-            "unknown key 'pol' in parameters.R0.pol; did you mean 'pool'",
+            "unknown key 'pol' in parameters.R0; did you mean 'pool'",
         ),
         (
             content(likelihood={"famly": "normal", "sigma": {"prior": "sigma"}}),
