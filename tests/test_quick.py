@@ -42,30 +42,23 @@ def compiled(log_density: LogDensity, size: int, name: str = "x") -> Compiled:
         np.ctypeslib.as_array(gradient, (n,))[:] = slope
         return 0 if np.isfinite(found) else 4
 
-    @ctypes.CFUNCTYPE(
-        ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, double, double, ctypes.c_void_p
-    )
-    def expand(n: int, m: int, x, out, _data) -> int:  # type: ignore[no-untyped-def]
-        np.ctypeslib.as_array(out, (m,))[:] = np.ctypeslib.as_array(x, (n,))
-        return 0
-
     def function(call: object) -> SimpleNamespace:
         return SimpleNamespace(address=ctypes.cast(call, ctypes.c_void_p).value, kept=call)  # type: ignore[arg-type]
 
-    names = [f"{name}{i}" for i in range(size)]
     program = SimpleNamespace(
         compiled_logp_func=function(logp),
-        compiled_expand_func=function(expand),
         user_data=np.zeros(1),
         n_dim=size,
-        n_expanded=size,
         initial_point_func=lambda seed: np.random.default_rng(seed).uniform(-1, 1, size),
-        shape_info=(names, [slice(i, i + 1) for i in range(size)], [()] * size),
-        reparameterized_names=[],
-        dims={},
-        coords={},
     )
-    return Compiled(program)
+
+    def at(_: object, points: np.ndarray, chains: int) -> xr.Dataset:
+        by_chain = points.reshape(chains, -1, size)
+        return xr.Dataset(
+            {f"{name}{i}": (("chain", "draw"), by_chain[..., i]) for i in range(size)}
+        )
+
+    return Compiled(program, SimpleNamespace(at=at))  # type: ignore[arg-type]
 
 
 def quick(log_density: LogDensity, size: int) -> tuple[np.ndarray, Weighted]:

@@ -1,4 +1,4 @@
-"""A compiled model as functions of points in unconstrained space: log density, gradient, the variables there."""
+"""A compiled model as a function of points in unconstrained space: log density, gradient and curvature."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import ctypes
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 _LOGP = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
-_EXPAND = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, *[ctypes.c_void_p] * 3)
 _STEP = 1e-5  # of the differences of gradients; priors have scales of the order of one
 
 
 class Density:
-    """The very functions that the NUTS engine runs, called on many points.
+    """The very function that the NUTS engine runs, called on many points.
 
     Parameters
     ----------
@@ -28,10 +26,9 @@ class Density:
     """
 
     def __init__(self, program: Any) -> None:
-        # Kept: the functions read the data through addresses that die with it.
+        # Kept: the function reads the data through addresses that die with it.
         self._program = program
         self._logp = _LOGP(program.compiled_logp_func.address)
-        self._expand = _EXPAND(program.compiled_expand_func.address)
         self._data = program.user_data.ctypes.data
         self.size = int(program.n_dim)
 
@@ -71,22 +68,3 @@ class Density:
         behind, ahead = np.split(slope, 2)
         hessian = (behind - ahead) / (2.0 * _STEP)
         return 0.5 * (hessian + hessian.T)
-
-    def variables(self, points: np.ndarray, chains: int) -> xr.Dataset:
-        """The model's variables at points, as a posterior of so many chains."""
-        points = np.ascontiguousarray(points, float)
-        program, width = self._program, int(self._program.n_expanded)
-        values = np.empty((len(points), width))
-        at, out, row = points.ctypes.data, values.ctypes.data, 8 * self.size
-        for i in range(len(points)):
-            if self._expand(self.size, width, at + i * row, out + 8 * width * i, self._data):
-                raise FloatingPointError("the variables of a model cannot be computed at a point")
-        shape = (chains, len(points) // chains)
-        found: dict[str, Any] = {}
-        for name, where, own in zip(*program.shape_info, strict=True):
-            if name not in program.reparameterized_names:
-                dims = ("chain", "draw", *program.dims.get(name, ()))
-                found[name] = (dims, values[:, where].reshape(*shape, *own))
-        made = xr.Dataset(found)
-        labels = {d: program.coords[d] for d in made.dims if d in program.coords}
-        return made.assign_coords(labels | {c: np.arange(made.sizes[c]) for c in ("chain", "draw")})

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import nutpie
 import pandas as pd
 import pymc as pm
 import xarray as xr
+from pymc.model.transform.optimization import freeze_dims_and_data
 
-from bayescale.sample.whitening import whitened
-
-# Sampler coordinates: functions of what is kept, of no interest to a reader of the fit.
-_INTERNAL = ("z_", "log_level", "logit_floor_share", "log_elasticity_", "nu_minus_2")
+from bayescale.sample.variables import Variables
+from bayescale.sample.whitening import Whitened, whitened
 
 Progress = Callable[[int, int, int], None]
 
@@ -24,6 +24,7 @@ class Compiled:
     """A compiled model; if it is reusable, :meth:`with_data` runs it on other data, of as many rows as they have."""
 
     program: Any
+    variables: Variables
 
     @property
     def data_names(self) -> set[str]:
@@ -41,11 +42,18 @@ class Compiled:
         if coords is not None:
             labels = {dim: pd.Index(values) for dim, values in coords.items()}
             program = replace(program, _coords=program.coords | labels)
-        return Compiled(program)
+        return replace(self, program=program)
+
+    def posterior(self, points: np.ndarray, chains: int) -> xr.Dataset:
+        """What a reader of a fit sees of points in unconstrained space, shape (point, dim), of so many chains."""
+        program = self.program
+        if isinstance(program, Whitened):
+            points = program.original(points)
+        return self.variables.at(program, points, chains)
 
     def settled(self, *, cores: int | None, seed: int) -> Compiled:
         """The same posterior in coordinates in which a sampler moves freely (:mod:`bayescale.sample.whitening`)."""
-        return Compiled(whitened(self.program, cores=cores, seed=seed))
+        return replace(self, program=whitened(self.program, cores=cores, seed=seed))
 
 
 def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
@@ -58,7 +66,10 @@ def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
     reusable : bool
         Keep the data mutable for :meth:`Compiled.with_data`. Constant data compile in half the time.
     """
-    return Compiled(nutpie.compile_pymc_model(model, freeze_model=not reusable))
+    if not reusable:
+        model = freeze_dims_and_data(model)
+    program = nutpie.compile_pymc_model(model, var_names=[])
+    return Compiled(program, Variables(model, program))
 
 
 def draw(
@@ -112,22 +123,17 @@ def draw(
         seed=seed,
         target_accept=target_accept,
         save_warmup=False,
+        store_unconstrained=True,
         progress_bar=False,
         progress_callback=report if progress is not None else None,
     )
-    posterior = tree["posterior"].to_dataset()
-    if posterior.sizes["draw"] < draws:
+    stats = tree["sample_stats"].to_dataset()
+    if stats.sizes["draw"] < draws:
         # nutpie answers Ctrl-C with the draws so far; a caller must not take them for a fit.
         raise KeyboardInterrupt
-    stats = _plain(tree["sample_stats"].to_dataset())
-    return xr.DataTree.from_dict({"/posterior": readable(posterior), "/sample_stats": stats})
-
-
-def readable(posterior: xr.Dataset) -> xr.Dataset:
-    """A posterior without the coordinates of the sampler, and without labels that nothing has."""
-    kept = posterior[[str(v) for v in posterior.data_vars if not str(v).startswith(_INTERNAL)]]
-    used = {d for v in kept.data_vars.values() for d in v.dims}
-    return kept.drop_vars([c for c in kept.coords if c not in used])
+    points = stats["unconstrained_draw"].to_numpy().reshape(chains * draws, -1)
+    posterior = compiled.posterior(points, chains)
+    return xr.DataTree.from_dict({"/posterior": posterior, "/sample_stats": _plain(stats)})
 
 
 def _plain(stats: xr.Dataset) -> xr.Dataset:

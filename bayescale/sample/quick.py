@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayescale.sample.density import Density
 from bayescale.sample.mode import highest, laplace
-from bayescale.sample.nuts import Compiled, readable
+from bayescale.sample.nuts import Compiled
 from bayescale.sample.proposal import Proposal
 
 _STARTS = 3
@@ -71,7 +71,7 @@ def draw_quick(
     log_weights, pareto_k = _smoothed(value - log_q)
     weights = np.exp(log_weights)
     kept = _resampled(rng, weights, draws * chains)
-    posterior = readable(density.variables(points[kept], chains))
+    posterior = compiled.posterior(points[kept], chains)
     stats = xr.Dataset({"log_density": (("chain", "draw"), value[kept].reshape(chains, draws))})
     tree = xr.DataTree.from_dict({"/posterior": posterior, "/sample_stats": stats})
     return tree, Weighted(pareto_k, float(1.0 / np.square(weights).sum()), number)

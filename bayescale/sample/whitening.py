@@ -37,9 +37,8 @@ STIFF = 0.2
 
 _DOUBLES = types.CPointer(types.double)
 _LOGP = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr)
-_EXPAND = types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr)
-# What the wrapped functions find behind their pointer to user data: addresses, all of them kept alive by `Whitened`.
-_FRAME = np.dtype([(name, np.uintp) for name in ("logp", "expand", "data", "location", "scale")])
+# What the wrapped function finds behind their pointer to user data: addresses, all of them kept alive by `Whitened`.
+_FRAME = np.dtype([(name, np.uintp) for name in ("logp", "data", "location", "scale")])
 
 
 @intrinsic
@@ -55,23 +54,6 @@ def _call_logp(
         function = builder.inttoptr(args[0], kind.as_pointer())
         pointers = [builder.inttoptr(a, byte) for a in args[2:]]
         return builder.call(function, [args[1], *pointers])
-
-    return signature, codegen
-
-
-@intrinsic
-def _call_expand(
-    typingctx: Any, address: Any, dim: Any, size: Any, x: Any, out: Any, data: Any
-) -> Any:
-    """Call a compiled map from coordinates to variables by its address."""
-    signature = types.int64(address, dim, size, x, out, data)
-
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64), ir.IntType(64), byte, byte, byte])
-        function = builder.inttoptr(args[0], kind.as_pointer())
-        pointers = [builder.inttoptr(a, byte) for a in args[3:]]
-        return builder.call(function, [args[1], args[2], *pointers])
 
     return signature, codegen
 
@@ -105,13 +87,6 @@ def _logp(dim: int, z_: Any, grad_: Any, logp_: Any, data: Any) -> int:
     return status
 
 
-@numba.cfunc(_EXPAND, cache=True)
-def _expand(dim: int, size: int, z_: Any, out_: Any, data: Any) -> int:
-    frame = numba.carray(data, (1,), _FRAME)[0]
-    x, _ = _point(frame, dim, z_)
-    return _call_expand(frame["expand"], dim, size, x.ctypes.data, _address(out_), frame["data"])
-
-
 @dataclasses.dataclass(frozen=True)
 class Whitened(CompiledPyMCModel):
     """A compiled program in whitened coordinates z, x = location + scale @ z; keeps all that its addresses point to."""
@@ -124,6 +99,10 @@ class Whitened(CompiledPyMCModel):
     def with_data(self, **updates: Any) -> Whitened:
         """The same coordinates around the program on other data."""
         return wrapped(self.inner.with_data(**updates), self.location, self.scale, self.starts)
+
+    def original(self, z: np.ndarray) -> np.ndarray:
+        """Draws z in the coordinates x of the program inside, both of shape (draw, dim)."""
+        return self.location + z @ self.scale.T
 
 
 def wrapped(program: Any, location: np.ndarray, scale: np.ndarray, starts: np.ndarray) -> Whitened:
@@ -143,7 +122,6 @@ def wrapped(program: Any, location: np.ndarray, scale: np.ndarray, starts: np.nd
     location, scale = np.ascontiguousarray(location), np.ascontiguousarray(scale)
     frame = np.zeros(1, _FRAME)
     frame["logp"] = program.compiled_logp_func.address
-    frame["expand"] = program.compiled_expand_func.address
     frame["data"] = program.user_data.ctypes.data
     frame["location"], frame["scale"] = location.ctypes.data, scale.ctypes.data
     begin = np.linalg.solve(scale, (starts - location).T).T
@@ -152,8 +130,7 @@ def wrapped(program: Any, location: np.ndarray, scale: np.ndarray, starts: np.nd
         return np.ascontiguousarray(begin[np.random.default_rng(seed).integers(len(begin))])
 
     fields = {f.name: getattr(program, f.name) for f in dataclasses.fields(CompiledPyMCModel)}
-    fields |= {"compiled_logp_func": _logp, "compiled_expand_func": _expand}
-    fields |= {"initial_point_func": initial, "user_data": frame}
+    fields |= {"compiled_logp_func": _logp, "initial_point_func": initial, "user_data": frame}
     return Whitened(**fields, inner=program, location=location, scale=scale, starts=starts)
 
 
@@ -179,7 +156,7 @@ def whitened(program: Any, *, cores: int | None, seed: int) -> Any:
     # With few draws the covariance is drawn toward the unit matrix, as with dim draws of a unit Normal added.
     own = len(z) / (len(z) + program.n_dim)
     covariance = own * np.cov(z.T) + (1.0 - own) * np.eye(program.n_dim)
-    x = first.location + z @ first.scale.T
+    x = first.original(z)
     return wrapped(program, x.mean(axis=0), first.scale @ np.linalg.cholesky(covariance), x)
 
 
