@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,8 +70,24 @@ def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
     """
     if not reusable:
         model = freeze_dims_and_data(model)
-    program = nutpie.compile_pymc_model(model, var_names=[])
+    with _uncollected():
+        program = nutpie.compile_pymc_model(model, var_names=[])
     return Compiled(program, Variables(model, program))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which walks over all that a compiler builds up again and again.
+
+    A fifth of the time of compiling for 200 MB more at its peak.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def draw(
