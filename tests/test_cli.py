@@ -261,7 +261,7 @@ def test_predict_reads_points_as_people_write_them(call: Call, saved: Path, tmp_
     assert [r["params"] for r in data["forecasts"]] == [70e9, 7e9]
     assert [r["tokens"] for r in data["forecasts"]] == pytest.approx([1.4e12, 2e12])
     assert any("who" in note for note in data["notes"])
-    assert any("1 of 2 cells have a unit of their own" in note for note in data["notes"])
+    assert any("a unit of its own in 1 of 2 cells" in note for note in data["notes"])
 
 
 def test_predict_repeated_options_are_points(call: Call, lone: Path) -> None:

@@ -46,8 +46,8 @@ def test_pile_families() -> None:
     assert runs.lowest_loss() == 1.519
     assert runs.task("pile").kind == "nats/token, GPT-2"
     assert "Dey et al. 2023" in runs.citation
-    assert "task 'pile': 6 of 36 rows have no value and are left out" in runs.notes
-    assert "22 of 30 rows report a compute more than 20 % away from 6ND" in runs.notes
+    assert "task 'pile': no value in 6 of 36 rows, left out" in runs.notes
+    assert "reported compute is more than 20 % away from 6ND in 22 of 30 rows" in runs.notes
     row = runs.table.set_index("run_id").loc["Pythia-70M"]
     assert (row["params"], row["tokens"], row["compute"], row["loss"]) == (
         70426624, 299892736000, 1.6e20, 2.504,
@@ -76,7 +76,7 @@ def test_another_count_and_another_compute() -> None:
     runs = load_runs("pile-families", param_count="non-embedding", compute="6ND")
     assert len(runs) == 28
     assert runs.compute_source == "6ND"
-    assert any("2 rows have no non-embedding count" in n for n in runs.notes)
+    assert any("no non-embedding count in 2 rows" in n for n in runs.notes)
 
 
 def test_embedded_table_against_the_transcription(public_data: Path) -> None:

@@ -356,13 +356,18 @@ def test_rows_have_what_the_noise_needs() -> None:
     assert resolve(load_model("saturating"), table, populations, noise="binomial").paths
     for runs, model, noise, message in (
         (curve_table(True), "saturating", "binomial", "no column 'trials'"),
-        (curve_table(True, trials=[*[100] * 11, 10.5]), "saturating", "binomial", "1 rows have no"),
+        (
+            curve_table(True, trials=[*[100] * 11, 10.5]),
+            "saturating",
+            "binomial",
+            "trials in 1 row,",
+        ),
         (curve_table(False, trials=100), "data", "binomial", "take a bounded law"),
         (
             curve_table(False, unfinished=UNFINISHED),
             "data",
             "one-sided",
-            "3 rows are of unfinished",
+            "3 rows of unfinished",
         ),
         (curve_table(False, unfinished=True), "data", "normal", "no run has finished"),
     ):

@@ -30,7 +30,16 @@ CASES: dict[str, tuple[bytes | str, str]] = {
     "unparsable value": (HEAD + GOOD + "d,7Q,2e9,2.5\n",
                          "row 5, column 'N': '7Q' (expected a number such as 7B)"),
     "unparsable loss": (HEAD + GOOD + "d,7B,2e9,n/a\n", "row 5, column 'loss': 'n/a' (expected"),
-    "decimal comma": (HEAD + GOOD + 'd,7B,2e9,"2,5"\n', "expected a number with a decimal point"),
+    "decimal comma": (HEAD + GOOD + 'd,7B,2e9,"2,5"\n',
+                      "row 5, column 'loss': '2,5' (expected a number; with a decimal point: 2.5)"),
+    "decimal comma in a size": (HEAD + GOOD + 'd,"3,5",2e9,2.5\n',
+                                "row 5, column 'N': '3,5' (expected a number such as 7B; with a decimal point: 3.5)"),
+    "decimal comma and unit": (HEAD + GOOD + 'd,7B,"1,4T",2.5\n', "1.4T; with a decimal point: 1.4T)"),
+    "two commas": (HEAD + GOOD + 'd,"1,4,5",2e9,2.5\n', "'1,4,5' (expected a number such as 7B)"),
+    "another's noun": (HEAD + GOOD + "d,7B tokens,2e9,2.5\n", "'7B tokens' (expected a number such as 7B)"),
+    "MACs are no compute": ("N,C,loss\n7B,4e20,3.1\n8B,5 TMACs,3\n", "row 3, column 'C': '5 TMACs' (expected"),
+    "a speed is no compute": ("N,C (PFLOP/s),loss\n7B,4,3.1\n", "unknown unit 'PFLOP/s' for compute"),
+    "bytes alone": ("N,data (GB),loss\n7B,300,3.1\n", "say how many tokens a byte is: tokens_per_byte=0.25"),
     "unparsable unit": ("run,N (Q),D,loss\na,1,2e9,3.1\n",
                         "column 'N (Q)': unknown unit 'Q' for params (known: K, M, B/G, T)"),
     "duplicate run id": (HEAD + GOOD + "b,1e9,2e10,2.6\n",
@@ -44,6 +53,8 @@ CASES: dict[str, tuple[bytes | str, str]] = {
     "UTF-16": (HEAD.encode("utf-16"), "is UTF-16 (expected UTF-8)"),
     "semicolons": (HEAD.replace(",", ";"), "is separated by semicolons, not commas"),
     "tabs": (HEAD.replace(",", "\t"), "save it with commas or name it .tsv, or in Python read it yourself: load_runs("),
+    "bars": (HEAD.replace(",", "|"), "is separated by bars, not commas"),
+    "spaces": (HEAD.replace(",", "  ") + GOOD.replace(",", " "), "load_runs(pandas.read_csv('bad.csv', sep=r'\\s+'))"),
     "mixed encodings": (f"{HEAD}a,1e8,2e9,3.1\né".encode() + b"\xe9,1e9,2e10,2.6\n",
                         "not UTF-8 at byte 29 (line 3, byte 0xe9)"),
     "ragged": (HEAD + GOOD + "d,1e9,2e10,2.5,9,9\n", "read as a table: Expected 4 fields"),
@@ -100,6 +111,9 @@ def test_bad_places(tmp_path: Path) -> None:
         load_runs({})  # type: ignore[arg-type]
     with pytest.raises(DataError, match="has no rows"):
         load_runs(pd.DataFrame({"loss": []}))
+    frame = pd.DataFrame({"N": [1e8], "D": [2e9], "loss": [3.0]})
+    with pytest.raises(DataError, match=r"tasks=\['loss'\] \(expected a mapping such as \{'c4'"):
+        load_runs(frame, tasks=["loss"])  # type: ignore[arg-type]
 
 
 def test_all_bad_cells_come_at_once(tmp_path: Path) -> None:

@@ -134,6 +134,26 @@ def test_data_in_bytes() -> None:
     assert load_runs(frame, tokens_per_byte=0.25) == load_runs(PLAIN)
 
 
+@pytest.mark.parametrize("ending", ["\r\n", "\r"])
+def test_line_endings_of_other_systems(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_bytes(PLAIN.to_csv(index=False).replace("\n", ending).encode())
+    assert load_runs(path) == load_runs(PLAIN)
+
+
+def test_a_comma_between_thousands_is_said_where_it_may_be_a_decimal_one() -> None:
+    def loaded(sizes: list[str], header: str) -> tuple[list[float], list[str]]:
+        runs = load_runs(PLAIN.drop(columns="params").assign(**{header: sizes}))
+        said = [n for n in runs.notes if "between thousands" in n]
+        return runs.table["params"].tolist(), said
+
+    sizes, said = loaded(["1,400", "350", "13", "2.7"], "N (M)")
+    assert sizes == [1.4e9, 350e6, 13e6, 2.7e6]
+    assert said == ["column 'N (M)': the comma of '1,400' is read as one between thousands"]
+    assert loaded(["1,400M", "350M", "13M", "3M"], "N")[1] != []
+    assert loaded(["1,400,000", "350M", "13M", "3M"], "N")[1] == []
+
+
 def test_wide_table_melts(tmp_path: Path) -> None:
     path = write(
         tmp_path / "wide.csv",
@@ -143,7 +163,7 @@ def test_wide_table_melts(tmp_path: Path) -> None:
     assert runs.table[["run_id", "task", "loss"]].to_numpy().tolist() == [
         ["a", "c4", 3.1], ["b", "c4", 2.6], ["a", "pile", 2.9],
     ]  # fmt: skip
-    assert "task 'pile': 1 of 2 rows have no value and are left out" in runs.notes
+    assert "task 'pile': no value in 1 of 2 rows, left out" in runs.notes
 
 
 def test_missing_loss_gives_the_call_to_type(tmp_path: Path) -> None:
@@ -191,7 +211,9 @@ def test_tokens_from_compute() -> None:
     assert load_runs(frame.drop(columns="params")).compute_source == "reported"
 
 
-@pytest.mark.parametrize("header", ["GMACs", "gflops", "forward_flops", "MACs (G)"])
+@pytest.mark.parametrize(
+    "header", ["GMACs", "gflops", "forward_flops", "MACs (G)", "compute (GMACs)"]
+)
 def test_forward_cost_is_never_compute(header: str) -> None:
     runs = load_runs(PLAIN.assign(**{header: 4.0}))
     assert "forward_flops" in runs.table.columns
@@ -213,7 +235,7 @@ def test_which_parameter_count() -> None:
     assert (total.param_count, len(total)) == ("total", 4)
     other = load_runs(counts, param_count="non-embedding")
     assert (other.param_count, len(other)) == ("non-embedding", 3)
-    assert "1 rows have no non-embedding count and are left out: c" in other.notes
+    assert "no non-embedding count in 1 row, left out: c" in other.notes
     with pytest.raises(DataError, match=r"counts in the table: total, non-embedding"):
         load_runs(counts, param_count="active")
     assert load_runs(PLAIN).param_count is None
@@ -259,8 +281,8 @@ def test_a_cells_own_unit_is_noted() -> None:
     frame = PLAIN.drop(columns="params").assign(**{"params (B)": ["0.1", "1", "100M", "1B"]})
     runs = load_runs(frame)
     assert runs.table["params"].tolist() == [1e8, 1e9, 1e8, 1e9]
-    (note,) = (n for n in runs.notes if "unit of their own" in n)
-    assert "column 'params (B)': 2 of 4 cells have a unit of their own, such as '100M'" in note
+    (note,) = (n for n in runs.notes if "unit of its own" in n)
+    assert "column 'params (B)': a unit of its own in 2 of 4 cells, such as '100M'" in note
 
 
 def test_loaded_runs_come_back_as_they_are() -> None:

@@ -56,11 +56,21 @@ def test_written_numbers(text: str, quantity: str, value: float) -> None:
         ("nan", "params"),
         ("0x10", "params"),
         ("300 GB", "tokens"),
+        ("7B tokens", "params"),
+        ("4 TMACs", "compute"),
+        ("4 PFLOP/s", "compute"),
     ],
 )
 def test_unreadable_numbers(text: str, quantity: str) -> None:
     with pytest.raises(DataError, match=r"not a number|unknown unit|amount of bytes"):
         parse_quantity(text, quantity)
+
+
+def test_a_decimal_comma_is_named() -> None:
+    with pytest.raises(DataError, match=r"'3,5B' is not a number; with a decimal point: 3\.5B"):
+        parse_quantity("3,5B")
+    with pytest.raises(DataError, match=r"is not a number$"):
+        parse_quantity("3,5,5B")
 
 
 @given(st.floats(min_value=1e3, max_value=9.99e14))

@@ -164,4 +164,4 @@ def test_every_metric_has_a_direction(metric: str) -> None:
 
 def test_losses_above_guessing_are_noted() -> None:
     runs = load("acc", [0.4, 0.6], metric="accuracy", upper=0.5)
-    assert any("1 of 2 rows lie above 0.5, the level of random guessing" in n for n in runs.notes)
+    assert any("1 of 2 rows above 0.5, the level of random guessing" in n for n in runs.notes)

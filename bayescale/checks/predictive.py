@@ -13,6 +13,7 @@ from bayescale.checks.uniformity import Uniformity, uniformity
 from bayescale.checks.weights import KHAT_MAX, smoothed
 from bayescale.posterior import Fit, keyed_generator
 from bayescale.predict import Rows, all_rows
+from bayescale.wording import counted
 
 DRAWS = 1000  # quantiles of a band need no more, and large tables then fit in memory
 PROBS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}
@@ -63,7 +64,7 @@ class Predictive:
         poor = int((~(self.rows["khat"] <= KHAT_MAX)).sum())
         if poor:
             found.append(
-                f"{poor} rows with Pareto k̂ over {KHAT_MAX}: their PIT is too rough to read"
+                f"{counted(poor, 'row')} with Pareto k̂ over {KHAT_MAX}: the PIT there is too rough to read"
             )
         return tuple(found)
 

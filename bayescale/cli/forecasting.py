@@ -131,7 +131,7 @@ def _print(forecast: Forecast, said: list[str]) -> None:
 def _read_points(path: Path) -> tuple[dict[str, list[float] | None], list[str]]:
     """Points from a table, read with the headers and units that a table of runs may have."""
     from bayescale.runs.columns import match_columns
-    from bayescale.runs.quantities import note_own_units, read_numbers
+    from bayescale.runs.quantities import decimal_point, note_own_units, read_numbers
     from bayescale.runs.read import read_file
 
     if not path.is_file():
@@ -150,7 +150,7 @@ def _read_points(path: Path) -> tuple[dict[str, list[float] | None], list[str]]:
         for i in (blank | bad | in_bytes | ~(values > 0)).nonzero()[0][:1]:
             raise ForecastError(
                 f"{path}, row {raw.rows[i]}, column {column.header!r}: {cells.iloc[i]!r} "
-                f"(expected a positive number such as 70B or 1e24)"
+                f"(expected a positive number such as 70B or 1e24{decimal_point(str(cells.iloc[i]))})"
             )
         points[axis] = values.tolist()
         own += note_own_units(cells, axis, column.header, column.unit)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from bayescale.cli.options import Flag, Loading, Several, Structure, check_figure, check_seed, pairs
 from bayescale.cli.output import emit_json, notes, number, table, working
+from bayescale.wording import counted
 
 if TYPE_CHECKING:
     from bayescale.checks import SBC
@@ -110,5 +111,5 @@ def _print_verdicts(result: SBC) -> None:
         for r in result.verdicts().to_dict("records")
     ]
     head = ["quantity", "p", "adjusted p", "50 % holds", "90 % holds", "verdict"]
-    table(head, cells, f"{result.problem['model']}, {len(result.records)} simulations")
+    table(head, cells, f"{result.problem['model']}, {counted(len(result.records), 'simulation')}")
     notes(result.notes)

@@ -26,6 +26,7 @@ from bayescale.plots.style import (
 )
 from bayescale.plots.uniform import BAND_EDGE, difference, uniform_panel
 from bayescale.posterior import QUANTILES
+from bayescale.wording import counted
 
 LEAST = 2  # outcomes, below which there is no distribution to hold against the uniform one
 
@@ -115,5 +116,5 @@ def _note(numbers: xr.Dataset) -> str:
     plans, outcomes = int(numbers["plans"]), numbers.sizes["outcome"]
     if plans == outcomes:
         return "Each outcome is of a plan of its own."
-    said = f"{outcomes} outcomes of {plans} plans"
+    said = f"{outcomes} outcomes of {counted(plans, 'plan')}"
     return f"{said}: those of one plan share its draws; the band takes them as independent."

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from bayescale.checks import SBC
 from bayescale.plots.style import BEYOND, INK, PALETTE, Width, foot, given_axes, new_figure, style
 from bayescale.plots.uniform import BAND_EDGE, difference, uniform_panel
+from bayescale.wording import counted
 
 
 def ranks_numbers(result: SBC) -> xr.Dataset:
@@ -73,5 +74,5 @@ LEGEND = {
 
 
 def _note(result: SBC) -> str:
-    said = f"{len(result.records)} simulations of {result.problem['model']}."
+    said = f"{counted(len(result.records), 'simulation')} of {result.problem['model']}."
     return f"{said} Each band is of one quantity; (fails): p < .05 after Holm over all."

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import unknown
+from bayescale.wording import counted
 
 RHAT_MAX = 1.01
 ESS_MIN = 400.0
@@ -99,7 +100,7 @@ class Convergence:
         if self.passed:
             return (
                 f"converged: R̂ ≤ {self.rhat:.3f}, bulk ESS ≥ {self.ess_bulk:.0f}, tail ESS ≥ "
-                f"{self.ess_tail:.0f}, {self.divergences} divergences, E-BFMI {self.ebfmi:.2f}"
+                f"{self.ess_tail:.0f}, {counted(self.divergences, 'divergence')}, E-BFMI {self.ebfmi:.2f}"
             )
         return "did not converge: " + "; ".join(self.problems)
 

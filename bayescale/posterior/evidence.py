@@ -11,6 +11,7 @@ import pandas as pd
 from bayescale.errors import ForecastError
 from bayescale.posterior.groups import Side
 from bayescale.runs import path_labels, unfinished
+from bayescale.wording import counted
 
 if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
@@ -36,7 +37,7 @@ class Evidence:
 
     def __str__(self) -> str:
         return (
-            f"{self.rows} rows of {self.paths} runs count as {self.effective:.1f} independent observations "
+            f"{self.rows} rows of {counted(self.paths, 'run')} count as {self.effective:.1f} independent observations "
             f"(90 %: {self.lo90:.1f} to {self.hi90:.1f})"
         )
 
@@ -109,5 +110,7 @@ def notes_on_rows(fit: Fit) -> list[str]:
     if family == "binomial" and "loss_se" in rows:
         said.append("loss_se is not used: the counts say how sure each row is")
     if bounds := int(unfinished(rows.to_dataframe()).sum()):
-        said.append(f"{bounds} rows are of unfinished runs: each bounds a final loss from above")
+        said.append(
+            f"{counted(bounds, 'row')} of unfinished runs: each bounds a final loss from above"
+        )
     return said

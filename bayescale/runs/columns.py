@@ -120,6 +120,8 @@ def recognise(header: str) -> tuple[str, str] | None:
     if not unit:
         return None
     name = {**_NEED_UNIT, **_BY_ALIAS}.get(normalise(base))
+    if name == "compute" and re.search(r"macs?$", unit.lower()):
+        name = "forward_flops"  # nobody counts training in multiply-accumulates
     return (name, unit) if name else None
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from bayescale.runs.validate import BadCells
+from bayescale.wording import counted
 
 Checkpoints = Literal["last", "all"]
 
@@ -32,7 +33,7 @@ def keep_steps(
         runs = len(frame.drop_duplicates(keys))
         if runs < len(frame):
             notes.append(
-                f"{len(frame)} rows are checkpoints of {runs} runs, and all are kept: they count as no more "
+                f"{len(frame)} rows are checkpoints of {counted(runs, 'run')}, and all are kept: they count as no more "
                 f"than that, and as no fewer than {runs}"
             )
         return frame
@@ -42,7 +43,7 @@ def keep_steps(
     if len(kept) < len(frame):
         runs = len(frame.drop_duplicates(keys))
         notes.append(
-            f"{len(frame)} rows are checkpoints of {runs} runs: the last step of each is used"
+            f"{len(frame)} rows are checkpoints of {counted(runs, 'run')}: the last step of each is used"
         )
     return kept.reset_index(drop=True)
 
@@ -113,7 +114,7 @@ def note_shared_rows(frame: pd.DataFrame, notes: list[str]) -> None:
             for pair in combinations(sorted(labels), 2)
         )
         notes.extend(
-            f"{plural} {one!r} and {other!r} share {count} rows (same scale, same loss): "
+            f"{plural} {one!r} and {other!r} share {counted(count, 'row')} (same scale, same loss): "
             "if they are one under two names, it counts twice"
             for (one, other), count in shared.items()
             if count >= _SHARED * min(size[one], size[other])

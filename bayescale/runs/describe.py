@@ -11,6 +11,7 @@ import pandas as pd
 from bayescale.runs.columns import UNNAMED
 from bayescale.runs.quantities import format_quantity
 from bayescale.runs.table import Runs, flagged
+from bayescale.wording import counted
 
 AXES = {"params": "N", "tokens": "D", "compute": "C"}
 #: A floor for judging the spread of losses only: three quarters of the lowest loss. Rough.
@@ -190,7 +191,7 @@ def _warnings(
         said.append(f"losses of different kinds, floors pool within one only: {kinds}")
     if marked:
         said.append(
-            f"{_count(len(marked), 'flagged row')} kept, not dropped; without: "
+            f"{counted(len(marked), 'flagged row')} kept, not dropped; without: "
             ".where(unflagged=True)"
         )
     return said
@@ -205,19 +206,15 @@ def _count_warnings(runs: Runs) -> list[str]:
     matches = {c: np.isclose(params, frame[c].to_numpy(dtype=float), rtol=1e-3) for c in counts}
     used = [c for c, here in matches.items() if here.any()]
     if len(used) > 1:
-        listed = ", ".join(f"{c} in {int(matches[c].sum())} runs" for c in used)
+        listed = ", ".join(f"{c} in {counted(int(matches[c].sum()), 'run')}" for c in used)
         return [f"mixed parameter counts: N is {listed}"]
     return []
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"
-
-
 def _lines(d: Description) -> list[str]:
     lines = [
-        f"{d.name}: {_count(d.rows, 'row')}, {_count(d.runs, 'run')}, "
-        f"{_count(len(d.architectures), 'architecture')}, {_count(len(d.tasks), 'task')}, "
+        f"{d.name}: {counted(d.rows, 'row')}, {counted(d.runs, 'run')}, "
+        f"{counted(len(d.architectures), 'architecture')}, {counted(len(d.tasks), 'task')}, "
         f"hash {d.hash[:12]}",
         f"  N: {d.param_count or 'count not stated'}; C: {d.compute_source or 'none'}",
     ]
@@ -237,7 +234,7 @@ def _lines(d: Description) -> list[str]:
     if d.by_architecture:
         lines.append("architectures, each alone:")
         lines += [
-            f"  {a.name}: {_count(a.runs, 'run')}, {a.verdict or 'varied'}"
+            f"  {a.name}: {counted(a.runs, 'run')}, {a.verdict or 'varied'}"
             for a in d.by_architecture
         ]
     for title, texts in (("flagged", d.flagged), ("warnings", d.warnings), ("notes", d.notes)):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.runs.tasks import Task
+from bayescale.wording import counted
 
 #: Operations per parameter and token, forward and backward (Kaplan et al. 2020, §2.1).
 PER_PARAM_TOKEN = 6.0
@@ -115,7 +116,7 @@ def compare_reported(frame: pd.DataFrame, task: Task, param_count: str | None) -
     for group in dict.fromkeys(groups):
         here = groups == group
         who = group if group != "default" else "all runs"
-        line = f"{who}: reported compute is {_span(ratio[here])} × 6ND ({_rows(here)})"
+        line = f"{who}: reported compute is {_span(ratio[here])} × 6ND ({counted(int(here.sum()), 'row')})"
         if named:
             line += f", {_span(full[here])} × 6ND plus {' and '.join(named)}, width = 100·layers"
         if np.median(ratio[here]) < 0.1 or np.median(ratio[here]) > 10:
@@ -123,15 +124,12 @@ def compare_reported(frame: pd.DataFrame, task: Task, param_count: str | None) -
         lines.append(line)
     apart = int((np.abs(ratio - 1.0) > 0.2).sum())
     if apart:
-        lines.append(f"{apart} of {len(ratio)} rows report a compute more than 20 % away from 6ND")
+        lines.append(
+            f"reported compute is more than 20 % away from 6ND in {apart} of {counted(len(ratio), 'row')}"
+        )
     return lines
 
 
 def _span(values: np.ndarray) -> str:
     low, high = f"{values.min():.3g}", f"{values.max():.3g}"
     return low if low == high else f"{low}–{high}"
-
-
-def _rows(here: np.ndarray) -> str:
-    count = int(here.sum())
-    return f"{count} row{'s' * (count != 1)}"

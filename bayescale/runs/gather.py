@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,17 @@ import pandas as pd
 
 from bayescale.errors import DataError, unknown
 from bayescale.runs.columns import NUMBERS, TEXT, TRUTHS, UNNAMED, Column
-from bayescale.runs.quantities import PLAIN, note_own_units, read_numbers
+from bayescale.runs.quantities import (
+    PLAIN,
+    decimal_point,
+    note_own_units,
+    note_thousands,
+    read_numbers,
+)
 from bayescale.runs.read import RawTable
 from bayescale.runs.tasks import Task, make_task
 from bayescale.runs.validate import BadCells
+from bayescale.wording import counted
 
 Info = Mapping[str, Mapping[str, Any] | Task]
 _MUST_NAME = ("run_id", "architecture", "task", "study")
@@ -127,8 +134,9 @@ def _read_column(
 ) -> np.ndarray:
     cells = raw.frame[column.header]
     values, _, unreadable, in_bytes = read_numbers(cells, name, column.unit)
-    bad.add(unreadable, raw.rows, column.header, cells, f"expected {_wanted(name)}")
+    bad.add(unreadable, raw.rows, column.header, cells, _expected(_wanted(name), cells))
     notes.extend(note_own_units(cells, name, column.header, column.unit))
+    notes.extend(note_thousands(cells, name, column.header, column.unit))
     if in_bytes.any():
         if tokens_per_byte is None:
             raise DataError(
@@ -139,6 +147,10 @@ def _read_column(
         notes.append(f"column {column.header!r}: bytes × {tokens_per_byte:g} tokens/byte")
     # What is unreadable is already listed; a one keeps it from being listed twice.
     return np.where(unreadable, 1.0, values)
+
+
+def _expected(wanted: str, cells: pd.Series) -> Callable[[int], str]:
+    return lambda i: f"expected {wanted}{decimal_point(str(cells.iloc[i]))}"
 
 
 def _wanted(name: str) -> str:
@@ -227,10 +239,7 @@ def _read_loss(
         # Under a header in percent a sign in the cell says nothing new.
         text = cells.astype("str").str.rstrip("% ").where(cells.notna())
     values, blank, unreadable, _ = read_numbers(text, "loss", PLAIN)
-    expected = "expected a number"
-    if cells[unreadable].astype("str").str.fullmatch(r"\s*\d+,\d+\s*").any():
-        expected += " with a decimal point"
-    bad.add(unreadable, raw.rows, header, cells, expected)
+    bad.add(unreadable, raw.rows, header, cells, _expected("a number", cells))
     return np.where(unreadable, 0.5, values), blank
 
 
@@ -246,7 +255,6 @@ def _one_task(
         frame = frame.drop(columns=column)
     if blank.any():
         notes.append(
-            f"task {measured.task.name!r}: {int(blank.sum())} of {len(blank)} rows have no value "
-            "and are left out"
+            f"task {measured.task.name!r}: no value in {int(blank.sum())} of {counted(len(blank), 'row')}, left out"
         )
     return frame[~blank]

@@ -29,6 +29,7 @@ from bayescale.runs.scales import account_compute, check_medians, check_scales, 
 from bayescale.runs.table import Runs, flagged
 from bayescale.runs.tasks import Task, convert_task, expected_cell, good_cells
 from bayescale.runs.validate import BadCells
+from bayescale.wording import counted
 
 if TYPE_CHECKING:
     import polars
@@ -99,6 +100,7 @@ def load_runs(
         if any(asked) or compute != "auto" or checkpoints != "last" or not convert:
             raise DataError("these runs are loaded already: give the options with the table itself")
         return source
+    _check_mappings(columns=columns, tasks=tasks, task_info=task_info)
     raw, preset = _open(source)
     wanted = dict(tasks or ({} if "loss" in (columns or {}) else preset.tasks))
     headers = list(raw.frame.columns)
@@ -129,7 +131,9 @@ def load_runs(
     note_shared_rows(scaled.frame, notes)
     note_copies(scaled.frame, table.numbered, notes)
     if bounds := int(unfinished(scaled.frame).sum()):
-        notes.append(f"{bounds} rows are of unfinished runs: their loss bounds the final one")
+        notes.append(
+            f"{counted(bounds, 'row')} of unfinished runs: the loss there bounds the final one"
+        )
     return Runs(
         scaled.frame.drop(columns=["_row", "_at"]),
         tasks=described,
@@ -153,6 +157,17 @@ def _check_options(
         raise unknown("param_count", str(param_count), get_args(ParamCount), "load_runs")
     if tokens_per_byte is not None and not 0 < tokens_per_byte < 10:
         raise DataError(f"tokens_per_byte={tokens_per_byte:g} (expected about 0.2–0.4)")
+
+
+def _check_mappings(**given: object) -> None:
+    examples = {
+        "columns": "{'params': 'your header'}",
+        "tasks": "{'c4': 'your header'}",
+        "task_info": "{'c4': {'metric': 'bits/byte'}}",
+    }
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise DataError(f"{name}={value!r} (expected a mapping such as {examples[name]})")
 
 
 def _open(source: str | Path | Any) -> tuple[RawTable, Preset]:
@@ -224,7 +239,7 @@ def _informed(tasks: dict[str, Task]) -> Task:
 def _note_above(task: Task, loss: np.ndarray, notes: list[str]) -> None:
     if task.upper is not None and (above := int((loss > task.upper).sum())):
         notes.append(
-            f"task {task.name!r}: {above} of {len(loss)} rows lie above {task.upper:g}, "
+            f"task {task.name!r}: {above} of {counted(len(loss), 'row')} above {task.upper:g}, "
             "the level of random guessing"
         )
 
@@ -234,6 +249,4 @@ def _note_flags(frame: pd.DataFrame, notes: list[str]) -> None:
     if len(marked):
         ids = ", ".join(marked["run_id"].unique()[:5])
         more = "" if marked["run_id"].nunique() <= 5 else ", …"
-        notes.append(
-            f"{len(marked)} flagged row{'s' * (len(marked) != 1)} kept, not dropped: {ids}{more}"
-        )
+        notes.append(f"{counted(len(marked), 'flagged row')} kept, not dropped: {ids}{more}")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.wording import counted
 
 COUNTS = frozenset({"params", "tokens", "unique_tokens", "params_total", "params_non_embedding",
                     "params_active", "step"})  # fmt: skip
@@ -28,10 +29,13 @@ _BYTES = {
     "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "pb": 1e15,
     "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30, "tib": 2.0**40, "pib": 2.0**50,
 }  # fmt: skip
-_NOUNS = re.compile(
-    r"(param(eter)?s?|tok(en)?s?|examples?|samples?|images?|flops?|flop/s|macs?)$", re.IGNORECASE
-)
-_DAYS = re.compile(r"^(?P<scale>[a-z]*?)(flops?|flop/s|f)?[ _/-]*(?P<time>days?|hours?)$")
+_DATA_NOUNS = r"(tok(en)?s?|examples?|samples?|images?)$"
+_NOUNS = {
+    "tokens": _DATA_NOUNS, "unique_tokens": _DATA_NOUNS, "step": r"(steps?|iter(ation)?s?)$",
+    "compute": r"flops?$", "forward_flops": r"(flops?|macs?)$",
+}  # fmt: skip
+_PARAM_NOUNS = r"param(eter)?s?$"
+_DAYS = re.compile(r"^(?P<scale>[a-z]*?)(flops?(/s)?|f)?[ _/-]*(?P<time>days?|hours?)$")
 _NUMBER = re.compile(
     r"^(?P<number>[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?)\s*(?P<unit>[a-zµ%/ _-]*)$", re.IGNORECASE
 )
@@ -82,7 +86,7 @@ def parse_unit(text: str, quantity: str) -> Unit:
         seconds = 86_400.0 if found["time"].startswith("day") else 3_600.0
         if found["scale"] in _POWERS:
             return Unit(10.0 ** _POWERS[found["scale"]] * seconds, None)
-    bare = _NOUNS.sub("", low).strip(" _-")
+    bare = re.sub(_NOUNS.get(quantity, _PARAM_NOUNS), "", low).strip(" _-")
     # One multiply-accumulate is two operations (Kaplan et al. 2020, §2.1).
     macs = 2.0 if quantity == "forward_flops" and re.search(r"macs?$", low) else 1.0
     if bare == "":
@@ -128,6 +132,14 @@ def parse_quantity(text: str, quantity: str = "params") -> float:
     if unit.is_bytes:
         raise DataError(f"{text!r} is an amount of bytes, not of {quantity}")
     return value
+
+
+def decimal_point(text: str) -> str:
+    """The end of a message, or nothing, where a decimal comma is all that makes a text no number."""
+    pointed = text.strip().replace(",", ".")
+    if text.count(",") != 1 or _NUMBER.match(pointed) is None:
+        return ""
+    return f"; with a decimal point: {pointed}"
 
 
 def format_quantity(value: float) -> str:
@@ -211,8 +223,22 @@ def note_own_units(cells: pd.Series, quantity: str, column: str, header: Unit) -
     if not own.any():
         return []
     return [
-        f"column {column!r}: {int(own.sum())} of {len(own)} cells have a unit of their own, "
+        f"column {column!r}: a unit of its own in {int(own.sum())} of {counted(len(own), 'cell')}, "
         f"such as {str(cells[own].iloc[0]).strip()!r}, which is read in place of the header's"
+    ]
+
+
+def note_thousands(cells: pd.Series, quantity: str, column: str, header: Unit) -> list[str]:
+    """A note, or none, where a comma before three digits may have been meant as a decimal one."""
+    if pd.api.types.is_numeric_dtype(cells.dtype) or quantity not in COUNTS | FLOPS:
+        return []
+    text = cells.astype("str").str.strip()
+    doubtful = text.str.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}").fillna(False) & (header != PLAIN)
+    doubtful |= text.str.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}\s*[a-zA-Z]+").fillna(False)
+    if not doubtful.any():
+        return []
+    return [
+        f"column {column!r}: the comma of {text[doubtful].iloc[0]!r} is read as one between thousands"
     ]
 
 
@@ -230,7 +256,7 @@ def _split_number(text: str, quantity: str) -> tuple[float, Unit, bool]:
         plain = re.sub(r"[,_ ]", "", head[0]) + plain[head.end() :]
     found = _NUMBER.match(plain)
     if found is None:
-        raise DataError(f"{text!r} is not a number")
+        raise DataError(f"{text!r} is not a number{decimal_point(text)}")
     word = found["unit"].strip()
     if quantity == "loss" or quantity == "loss_se":
         if word == "%":

@@ -17,7 +17,7 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
 _PARQUET = (".parquet", ".pq")
 KNOWN = (*_SEPARATORS, *_LINES, *_PARQUET)
-_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": "spaces"}
 
 
 LINES_BELOW_HEADER = "rows are lines of the file, the header is line 1"
@@ -129,6 +129,7 @@ def _decode(content: bytes, label: str) -> str:
 
 
 def _read_separated(text: str, label: str, separator: str) -> RawTable:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         first = next(csv.reader(io.StringIO(text), delimiter=separator), [])
     except csv.Error as error:
@@ -137,7 +138,7 @@ def _read_separated(text: str, label: str, separator: str) -> RawTable:
     if not any(headers):
         raise DataError(f"{label}: the first line is blank (expected the headers)")
     if len(headers) == 1:
-        _check_separator(text.splitlines()[0], label, separator)
+        _check_separator(text.splitlines(), label, separator)
     _check_headers(label, headers)
     try:
         # The header is read as a row: it sets the width, so that a longer row is an error. Given as
@@ -163,15 +164,17 @@ def _read_separated(text: str, label: str, separator: str) -> RawTable:
     return RawTable(frame[filled].reset_index(drop=True), rows[filled], label, LINES_BELOW_HEADER)
 
 
-def _check_separator(header: str, label: str, separator: str) -> None:
+def _check_separator(lines: list[str], label: str, separator: str) -> None:
     for other, name in _NAMES.items():
-        if other != separator and other in header:
-            shown = {"\t": "\\t"}.get(other, other)
+        # One column may have a header of several words; cells of as many are a table.
+        apart = all(len(line.split()) == len(lines[0].split()) for line in lines if line.strip())
+        if other != separator and other in lines[0] and (other != " " or apart):
+            shown = {"\t": "'\\t'", " ": "r'\\s+'"}.get(other, f"'{other}'")
             rename = " or name it .tsv" if other == "\t" else ""
             raise DataError(
                 f"{label} is separated by {name}, not {_NAMES[separator]}; save it with "
                 f"{_NAMES[separator]}{rename}, or in Python read it yourself: "
-                f"load_runs(pandas.read_csv({label!r}, sep='{shown}'))"
+                f"load_runs(pandas.read_csv({label!r}, sep={shown}))"
             )
 
 

@@ -13,6 +13,7 @@ from bayescale.runs.flops import PER_PARAM_TOKEN, compare_reported, six_nd
 from bayescale.runs.gather import Gathered
 from bayescale.runs.tasks import Task
 from bayescale.runs.validate import BadCells, check_derived_tokens, check_plausible
+from bayescale.wording import counted
 
 COUNTS = {
     "total": "params_total",
@@ -73,7 +74,7 @@ def choose_params(frame: pd.DataFrame, wanted: str | None, label: str, notes: li
         raise DataError(f"{label}: no row has a {wanted} count")
     if blank.any():
         who = ", ".join(frame.loc[blank, "run_id"].astype("str").unique()[:5])
-        notes.append(f"{int(blank.sum())} rows have no {wanted} count and are left out: {who}")
+        notes.append(f"no {wanted} count in {counted(int(blank.sum()), 'row')}, left out: {who}")
     kept = frame[~blank]
     return Scaled(kept.assign(params=kept[COUNTS[wanted]]).reset_index(drop=True), wanted)
 

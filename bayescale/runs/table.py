@@ -15,6 +15,7 @@ import pandas as pd
 from bayescale.errors import DataError, unknown
 from bayescale.runs.columns import ALWAYS, CANONICAL, TEXT
 from bayescale.runs.tasks import Task
+from bayescale.wording import counted
 
 if TYPE_CHECKING:
     from bayescale.runs.describe import Description
@@ -79,9 +80,9 @@ class Runs:
         return hash(self.hash)
 
     def __repr__(self) -> str:
-        groups = f"{len(self.architectures)} architecture{'s' * (len(self.architectures) != 1)}"
-        tasks = f"{len(self.tasks)} task{'s' * (len(self.tasks) != 1)}"
-        return f"Runs({self.name!r}: {len(self)} rows, {groups}, {tasks}, hash {self.hash[:8]})"
+        groups = counted(len(self.architectures), "architecture")
+        tasks = counted(len(self.tasks), "task")
+        return f"Runs({self.name!r}: {counted(len(self), 'row')}, {groups}, {tasks}, hash {self.hash[:8]})"
 
     @property
     def table(self) -> pd.DataFrame:
@@ -189,7 +190,7 @@ class Runs:
             return self
         frame = self.frame[keep]
         left = set(frame["task"].unique())
-        note = f"{int(keep.sum())} of {len(self)} rows kept: {', '.join(said)}"
+        note = f"{int(keep.sum())} of {counted(len(self), 'row')} kept: {', '.join(said)}"
         return replace(
             self,
             frame=frame,

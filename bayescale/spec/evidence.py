@@ -7,6 +7,7 @@ import numpy as np
 from bayescale.errors import DataError, ModelError
 from bayescale.runs import Runs, paths, unfinished
 from bayescale.spec.model import ModelSpec
+from bayescale.wording import counted
 
 BOUNDING = ("normal", "student-t")
 # An offset on the log scale must not lift an error rate to 1, where no Beta distribution is left.
@@ -27,8 +28,8 @@ def check_rows(spec: ModelSpec, runs: Runs) -> None:
     bounds = int(unfinished(table).sum())
     if bounds and family not in BOUNDING:
         raise DataError(
-            f"{runs.name}: {bounds} rows are of unfinished runs, which noise {family!r} does not take; "
-            f"leave them out (runs.where(...)), or take noise={BOUNDING[0]!r}"
+            f"{runs.name}: {counted(bounds, 'row')} of unfinished runs, which noise {family!r} does not take; "
+            f"leave such rows out (runs.where(...)), or take noise={BOUNDING[0]!r}"
         )
     if family != "binomial":
         return
@@ -47,7 +48,7 @@ def check_rows(spec: ModelSpec, runs: Runs) -> None:
     if bad.any():
         first = table.loc[bad, "run_id"].iloc[0]
         raise DataError(
-            f"{runs.name}: {int(bad.sum())} rows have no whole number of trials, the first of run {first!r}"
+            f"{runs.name}: no whole number of trials in {counted(int(bad.sum()), 'row')}, the first of run {first!r}"
         )
 
 
