@@ -99,6 +99,17 @@ def test_two_of_n_d_and_c_give_the_third(fit: Fit) -> None:
     assert float(located["compute"][0]) == 36.0
 
 
+def test_text_is_read_as_in_a_table(fit: Fit) -> None:
+    said = predict(fit, params="7B", tokens=["1.4T", 2e12])
+    meant = predict(fit, params=7e9, tokens=[1.4e12, 2e12])
+    xr.testing.assert_identical(said.draws, meant.draws)
+    at = grid(params=np.array(["7B", "70B"]), tokens="1.4T")
+    assert at["params"].to_numpy().tolist() == [7e9, 70e9]
+    xr.testing.assert_identical(
+        predict(fit, compute="1e24").draws, predict(fit, compute=1e24).draws
+    )
+
+
 def test_one_number_goes_with_many(fit: Fit) -> None:
     one = predict(fit, params=1e10, tokens=D, kind="law")
     assert one.draws.sizes["point"] == 3
@@ -152,7 +163,10 @@ def test_one_axis_laws_read_their_axis(model: str, given: dict[str, float]) -> N
         ({"params": [1e9, 2e9], "tokens": [1e9] * 3}, r"params has 2, tokens has 3\); .*grid"),
         ({"params": np.ones((2, 2)), "tokens": 1e9}, r"params has shape \(2, 2\)"),
         ({"params": [], "tokens": 1e9}, r"params has shape \(0,\)"),
-        ({"params": "7B", "tokens": 1e9}, "params = '7B' .expected numbers"),
+        ({"params": "7Q", "tokens": 1e9}, "params: unknown unit 'Q' .*such as 70B or 1e24"),
+        ({"params": "7B", "tokens": "1,4T"}, r"tokens: '1,4T' is not .* point: 1\.4T"),
+        ({"params": ["7B", None], "tokens": 1e9}, "params = nan"),
+        ({"params": {"7B"}, "tokens": 1e9}, "params = {'7B'} .expected numbers"),
         ({"params": 1e9, "at": grid(params=[1e9], tokens=[1e9])}, "not both"),
         ({"at": {"params": [1e9]}}, "at is a dict"),
         ({"at": grid(params=[1e9])}, "tokens missing"),

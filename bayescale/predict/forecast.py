@@ -119,10 +119,10 @@ def predict(
         A posterior, or several mixed by weights.
     at : Dataset, optional
         From :func:`grid`, instead of points.
-    params, tokens, compute : float, array or DataArray, optional
-        N, D in counts, C in FLOP. Arrays of one length are points; DataArrays broadcast by name. Of N, D and C two
-        give the third (C = 6·N·D). Compute alone, for a law in N and D, means the frontier: each draw at its own
-        optimal N and D.
+    params, tokens, compute : float, str, array or DataArray, optional
+        N, D in counts, C in FLOP, or text as in a table: ``"70B"``, ``"1.4T"``, ``"1e24"``. Arrays of one length are
+        points; DataArrays broadcast by name. Of N, D and C two give the third (C = 6·N·D). Compute alone, for a law in
+        N and D, means the frontier: each draw at its own optimal N and D.
     architecture, task, study : str, New, or (architecture only) a list of them
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}

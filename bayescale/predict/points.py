@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.errors import ForecastError
+from bayescale.errors import DataError, ForecastError
+from bayescale.runs import parse_quantity
 
 AXES = ("params", "tokens", "compute")
 FLOP_PER_PARAM_TOKEN = 6.0
 # Beyond these no law means anything, and its logs begin to overflow.
 _BOUNDS = {"params": (1.0, 1e30), "tokens": (1.0, 1e30), "compute": (1.0, 1e45)}
 _AGREE = 0.01  # relative difference of C and 6·N·D that rounding explains
-Values = float | Sequence[float] | np.ndarray | xr.DataArray
+Values = float | str | Sequence[float | str] | np.ndarray | xr.DataArray
 
 
 def grid(**axes: Values) -> xr.Dataset:
@@ -24,7 +25,7 @@ def grid(**axes: Values) -> xr.Dataset:
     Parameters
     ----------
     **axes
-        ``params``, ``tokens`` or ``compute``, one-dimensional.
+        ``params``, ``tokens`` or ``compute``, one-dimensional; numbers, or text as in a table (``"70B"``).
 
     Examples
     --------
@@ -71,7 +72,9 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
 
 def _numbers(name: str, values: Values) -> np.ndarray:
     try:
-        array = np.atleast_1d(np.asarray(values, float))
+        array = np.atleast_1d(np.asarray(_read(name, values), float))
+    except DataError as error:
+        raise ForecastError(f"{name}: {error} (expected a number such as 70B or 1e24)") from None
     except (TypeError, ValueError):
         raise ForecastError(f"{name} = {values!r} (expected numbers)") from None
     if array.ndim > 1 or array.size == 0:
@@ -80,6 +83,16 @@ def _numbers(name: str, values: Values) -> np.ndarray:
             "more dimensions as a DataArray)"
         )
     return array
+
+
+def _read(name: str, values: Values) -> object:
+    """Values with what is written as text, ``70B``, as numbers."""
+    if isinstance(values, str):
+        return parse_quantity(values, name)
+    if not isinstance(values, list | tuple | np.ndarray):
+        return values
+    read = [parse_quantity(v, name) if isinstance(v, str) else v for v in values]
+    return read if any(isinstance(v, str) for v in values) else values
 
 
 def _labelled(value: object) -> bool:
