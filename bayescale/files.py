@@ -1,4 +1,4 @@
-"""Writing files whole or not at all: beside the target, flushed to disk, then renamed over it; names of figures."""
+"""Writing files whole or not at all, over no file unasked: beside the target, flushed, renamed; names of figures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ from bayescale.errors import BayescaleError
 _STARTED = time.time()
 _OTHER_IMAGES = {".svg", ".eps", ".ps", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif"}
 _SHOWN = 80  # characters of the target's name in that of the file beside it: a name has at most 255 bytes
+
+
+def refuse_existing(target: str | Path, overwrite: bool = False) -> None:
+    """Raise where a file would be lost that the caller did not ask to replace.
+
+    Raises
+    ------
+    BayescaleError
+        If the target exists, unless ``overwrite``.
+    """
+    if Path(target).is_file() and not overwrite:
+        raise BayescaleError(
+            f"{target} exists already; name another file, or replace it with overwrite=True"
+        )
 
 
 @contextmanager

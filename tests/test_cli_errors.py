@@ -79,7 +79,10 @@ USER_ERRORS = [
     ("data show wide.csv --task-info metric=x", "expected LABEL.FIELD=VALUE"),
     ("fit pile-families -o no/where.nc", "no folder no"),
     ("fit pile-families -o a-folder", "it is a folder"),
-    ("fit pile-families -o good.nc", "exists already"),
+    (
+        "fit pile-families -o good.nc",
+        "exists already; name another file, or replace it with --force",
+    ),
     ("fit pile-familes -o new.nc", "did you mean"),
     ("fit bad.csv -o new.nc", "row 2, column 'N': 'x'"),
     ("fit pile-families -o new.nc --model comput", "did you mean 'compute'"),

@@ -55,7 +55,7 @@ for _ in range(kills):
     if child == 0:
         while True:
             for fit in fits:
-                fit.save(target)
+                fit.save(target, overwrite=True)
     time.sleep(rng.uniform(0.5, 3.0) * once)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

@@ -281,6 +281,9 @@ def test_json_round_trip(made: Plan, tmp_path: Path) -> None:
     assert read["recommendations"][0]["params"] == made.recommendations[0].params
     assert read["provenance"]["model_hash"]
     assert [p.name for p in tmp_path.iterdir()] == ["plan.json"]
+    with pytest.raises(BayescaleError, match=r"plan\.json exists already"):
+        made.save(path)
+    assert made.save(path, overwrite=True) == path
     with pytest.raises(BayescaleError, match="no folder"):
         made.save(tmp_path / "absent" / "plan.json")
 

@@ -56,7 +56,7 @@ def test_forecasts_survive_the_round_trip(fit: Fit, written: Path) -> None:
 def test_saving_twice_and_over_leaves_one_file(small: Fit, tmp_path: Path) -> None:
     path = tmp_path / "fit.nc"
     save(small, path)
-    save(load_fit(path), path)
+    save(load_fit(path), path, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["fit.nc"]
     np.testing.assert_array_equal(load_fit(path).posterior["R0"], small.posterior["R0"])
 
@@ -86,8 +86,18 @@ def test_a_save_that_fails_leaves_the_old_file_whole(
 
     monkeypatch.setattr(xr.DataTree, "to_netcdf", full)
     with pytest.raises(BayescaleError, match="No space left"):
-        save(small, path)
+        save(small, path, overwrite=True)
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["fit.nc"]
+
+
+def test_no_file_is_replaced_unasked(fit: Fit, small: Fit, tmp_path: Path) -> None:
+    path = fit.save(tmp_path / "fit.nc")
+    kept = path.read_bytes()
+    with pytest.raises(BayescaleError, match=r"fit\.nc exists already; .*overwrite=True$"):
+        small.save(path)
+    assert path.read_bytes() == kept
+    assert load_fit(small.save(path, overwrite=True)).posterior.identical(small.posterior)
     assert [p.name for p in tmp_path.iterdir()] == ["fit.nc"]
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 from bayescale.checks.predictive import departure
 from bayescale.checks.uniformity import Uniformity, uniformity
 from bayescale.errors import BayescaleError, DataError, unknown
-from bayescale.files import written_beside
+from bayescale.files import refuse_existing, written_beside
+from bayescale.wording import counted
 
 SCHEMA = 1
 FAMILY_ERROR = 0.05  # probability that a right model fails on any quantity
@@ -82,9 +83,11 @@ class SBC:
         again = sum(r["attempt"] > 1 for r in self.records)
         found = []
         if again:
-            found.append(f"{again} of {len(self.records)} simulations were sampled again, longer")
+            found.append(
+                f"sampled again, longer: {again} of {counted(len(self.records), 'simulation')}"
+            )
         if missed:
-            found.append(f"{missed} chains were not good enough even so; they are counted")
+            found.append(f"not good enough even so, and counted: {counted(missed, 'simulation')}")
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,8 +100,9 @@ class SBC:
             "notes": list(self.notes),
         }
 
-    def save(self, path: str | Path) -> Path:
-        """Write problem and records as one JSON file, beside and then renamed."""
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write problem and records as one JSON file, beside and then renamed; over another only with ``overwrite``."""
+        refuse_existing(path, overwrite)
         lines = ",\n".join(json.dumps(r) for r in self.records)
         head = json.dumps({"schema_version": SCHEMA, "problem": self.problem})
         with written_beside(path) as beside:
@@ -106,7 +110,7 @@ class SBC:
         return Path(path)
 
     def __str__(self) -> str:
-        head = f"{self.problem['model']}: {len(self.records)} simulations"
+        head = f"{self.problem['model']}: {counted(len(self.records), 'simulation')}"
         body = self.verdicts().to_string(index=False, float_format=lambda v: f"{v:.3g}")
         return "\n".join([head, body, *(f"note: {n}" for n in self.notes)])
 

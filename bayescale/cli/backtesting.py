@@ -98,7 +98,7 @@ def backtest(
         **settings,
         folder=folder,
     )
-    result.save(output)
+    result.save(output, overwrite=force)
     if figure is not None:
         from bayescale.plots import calibration, save
 

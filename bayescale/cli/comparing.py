@@ -84,9 +84,8 @@ def compare(
             from bayescale.posterior import save_stack
 
             made = stack(opened, found, seed)
-            save_stack(
-                output, dict(zip(fits, made.weights, strict=True)), made.data_hash, made.seed
-            )
+            weights = dict(zip(fits, made.weights, strict=True))
+            save_stack(output, weights, made.data_hash, made.seed, overwrite=force)
         if figure is not None:
             from bayescale.plots import save, stacking
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, pairs
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
+from bayescale.wording import counted
 
 if TYPE_CHECKING:
     from bayescale.posterior import Fit, Summary
@@ -81,7 +82,7 @@ def fit(
         target_accept=target_accept,
         allow_unconverged=allow_unconverged,
     )
-    fitted.save(output)
+    fitted.save(output, overwrite=force)
     summary = fitted.summary()
     if json:
         emit_json({"written": output, **as_data(fitted, summary)})
@@ -120,7 +121,7 @@ def print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
         for r in frame.to_dict("records")
     ]
     head = ["parameter", "group", "median", "50 % from", "to", "90 % from", "to"]
-    table(head, rows, f"{fitted.model.spec.name} on {fitted.runs.sizes['run']} rows")
+    table(head, rows, f"{fitted.model.spec.name} on {counted(fitted.runs.sizes['run'], 'row')}")
     if len(summary.scales) and not population_only:
         columns = [str(c) for c in summary.scales]
         cells = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from bayescale.errors import BayescaleError, ConvergenceError, DataError, ForecastError, unknown
-from bayescale.files import figure_files
+from bayescale.files import figure_files, refuse_existing
 
 # No default to show in a help page: a flag is off and a repeated option empty until given.
 Flag = Annotated[bool, Parameter(show_default=False)]
@@ -213,10 +213,7 @@ def check_output(path: Path, force: bool, *inputs: Path | str) -> None:
         raise BayescaleError(f"cannot write {path}: no folder {path.parent}; make it first")
     if path.is_dir():
         raise BayescaleError(f"cannot write {path}: it is a folder; name a file in it")
-    if path.exists() and not force:
-        raise BayescaleError(
-            f"{path} exists already; name another file, or replace it with --force"
-        )
+    refuse_existing(path, force)
     try:
         # The only sure way to know: permissions, quotas and read-only disks all show here.
         tempfile.TemporaryFile(dir=path.parent).close()

@@ -99,7 +99,7 @@ def plan(
     with working("planning"):
         made = make_plan(fit, asked, allow_unconverged, allow_experimental)
     if output is not None:
-        made.save(output)
+        made.save(output, overwrite=force)
     if json:
         emit_json(made.to_dict())
         return

@@ -24,6 +24,7 @@ _PLAIN = (
     (re.compile(r"\braise (draws|tune)\b"), r"raise --\1"),
     (re.compile(r"\.where\(unflagged=True\)"), "--unflagged"),
     (re.compile(r"\ballow_(\w+)=True"), r"--allow-\1"),
+    (re.compile(r"\boverwrite=True"), "--force"),
 )
 
 

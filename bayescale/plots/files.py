@@ -28,7 +28,8 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
     figure : Figure
         From this package or any other.
     path : path
-        ``figures/frontier``, or that with ``.pdf`` or ``.png``: both files are written. The folder must exist.
+        ``figures/frontier``, or that with ``.pdf`` or ``.png``: both files are written, over earlier
+        ones, as a figure is drawn again at will. The folder must exist.
 
     Returns
     -------

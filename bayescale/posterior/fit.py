@@ -13,6 +13,7 @@ from bayescale.errors import ConvergenceError, ForecastError, unknown
 from bayescale.posterior.convergence import Verdict
 from bayescale.posterior.groups import Group, New, Side, group_parameters
 from bayescale.spec import ResolvedModel
+from bayescale.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,15 +164,15 @@ class Fit:
 
         return summarise(self, target)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write one NetCDF file, beside and then renamed; see :func:`bayescale.posterior.store.save`."""
         from bayescale.posterior.store import save
 
-        return save(self, path)
+        return save(self, path, overwrite=overwrite)
 
     def __repr__(self) -> str:
         shape = self.posterior.sizes
         return (
-            f"Fit({self.model.spec.name!r} on {self.runs.sizes['run']} rows, "
+            f"Fit({self.model.spec.name!r} on {counted(self.runs.sizes['run'], 'row')}, "
             f"{shape['chain']} × {shape['draw']} draws, {self.convergence})"
         )

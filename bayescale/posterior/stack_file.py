@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bayescale.errors import FitFileError
-from bayescale.files import written_beside
+from bayescale.files import refuse_existing, written_beside
 from bayescale.posterior.stacked import Stacked
 from bayescale.posterior.store import load_fit
 
@@ -35,7 +35,12 @@ class _StackFile(_Strict):
 
 
 def save_stack(
-    path: str | Path, weights: Mapping[Path, float], data_hash: str, seed: int = 0
+    path: str | Path,
+    weights: Mapping[Path, float],
+    data_hash: str,
+    seed: int = 0,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Write a stack.
 
@@ -49,8 +54,16 @@ def save_stack(
         Of the table that all were fitted to.
     seed : int
         Of the stack.
+    overwrite : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    BayescaleError
+        If the file exists, unless ``overwrite``, or cannot be written.
     """
     target = Path(path)
+    refuse_existing(target, overwrite)
     members = [
         _Member(
             path=Path(os.path.relpath(fit.resolve(), target.resolve().parent)).as_posix(),

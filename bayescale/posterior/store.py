@@ -13,7 +13,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from bayescale.errors import FitFileError
-from bayescale.files import written_beside
+from bayescale.files import refuse_existing, written_beside
 from bayescale.posterior.convergence import Convergence, Verdict, verdict_from
 from bayescale.posterior.fit import Fit
 from bayescale.spec import ResolvedModel
@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 _GROUPS = ("posterior", "sample_stats", "diagnostics", "observed_data", "constant_data")
 
 
-def save(fit: Fit, path: str | Path) -> Path:
+def save(fit: Fit, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a fit.
 
     The file appears whole or not at all: it is written beside its target, flushed to disk, and renamed over it.
@@ -33,14 +33,22 @@ def save(fit: Fit, path: str | Path) -> Path:
     fit : Fit
         What to write.
     path : path
-        Target; replaced if it exists. Its folder must exist.
+        Target. Its folder must exist.
+    overwrite : bool
+        Replace a file that exists.
 
     Returns
     -------
     Path
         The target.
+
+    Raises
+    ------
+    BayescaleError
+        If the file exists, unless ``overwrite``, or cannot be written.
     """
     target = Path(path)
+    refuse_existing(target, overwrite)
     tree = xr.DataTree.from_dict({f"/{name}": fit.tree[name].to_dataset() for name in _GROUPS})
     header = {
         "format": FORMAT,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import BayescaleError, DataError, unknown
-from bayescale.files import written_beside
+from bayescale.files import refuse_existing, written_beside
 from bayescale.predict.scores import LEVELS
 
 SCHEMA = 2  # 1 had no joint densities of groups
@@ -84,8 +84,9 @@ class Backtest:
             "notes": list(self.notes),
         }
 
-    def save(self, path: str | Path) -> Path:
-        """Write everything as one JSON file, beside and then renamed."""
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything as one JSON file, beside and then renamed; one that exists only with ``overwrite``."""
+        refuse_existing(path, overwrite)
         content = {"schema_version": SCHEMA, **self.to_dict()}
         with written_beside(path) as beside:
             beside.write_text(json.dumps(content, indent=1, default=_plain) + "\n", "utf-8")

@@ -220,7 +220,7 @@ def sbc(
             report(f"{spec.name}: simulation {len(records) + 1}", len(records) / simulations)
             records.append(tested.record(_SEEDS * seed + len(records), attempts, cores=cores))
             if kept is not None:
-                SBC(records, problem).save(kept)
+                SBC(records, problem).save(kept, overwrite=True)
     return SBC(records[:simulations], problem)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from bayescale.decide.plans.preregistration import SEAL, RunForecast, sealed
-from bayescale.files import written_beside
+from bayescale.files import refuse_existing, written_beside
 from bayescale.runs import UNNAMED
 
 PLAN_FORMAT = "bayescale-plan"
@@ -121,9 +121,13 @@ class Plan:
         """SHA-256 of everything the plan says: its name in a ledger, and what to publish before the run."""
         return str(self.to_dict()[SEAL])
 
-    def save(self, path: str | Path) -> Path:
-        """Write the plan as JSON with its hash, beside and then renamed; :func:`load_plan` reads it."""
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the plan as JSON with its hash, beside and then renamed; :func:`load_plan` reads it.
+
+        A file that exists is an error, unless ``overwrite``.
+        """
         target = Path(path)
+        refuse_existing(target, overwrite)
         with written_beside(target) as beside, beside.open("w", encoding="utf-8") as file:
             json.dump(self.to_dict(), file, indent=2, allow_nan=False)
         return target
