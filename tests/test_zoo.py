@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from helpers import make_runs
 from bayescale.errors import BayescaleError, ModelError, UnknownNameError
 from bayescale.spec import resolve
 from bayescale.zoo import copy_model, load_model, load_populations, model_names
+from bayescale.zoo.files import shipped_text
 
 SHIPPED = ["chinchilla", "compute", "data", "kaplan", "parameter", "parameter-data", "saturating"]
 
@@ -121,8 +123,27 @@ def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", model_names())
 def test_copies_are_whole_and_load(tmp_path: Path, name: str) -> None:
-    path = copy_model(name, tmp_path / "copy.toml")
-    assert load_model(path).hash == load_model(name).hash
+    path = copy_model(name, tmp_path / "my copy.toml")
+    text, copied = path.read_text(encoding="utf-8"), load_model(path)
+    assert copied.name == "my copy"
+    assert copied.model_copy(update={"name": name}).hash == load_model(name).hash
+    assert "extends" not in tomllib.loads(text)
+    # What a file says of itself and of its tables goes with it.
+    assert set(_comments(shipped_text(name))) <= set(_comments(text))
+
+
+def test_a_copy_keeps_the_comments_of_what_it_inherits(tmp_path: Path) -> None:
+    text = copy_model("chinchilla", tmp_path / "mine.toml").read_text(encoding="utf-8")
+    inherited, replaced = "# Checkpoints of one run share an offset", "# A law is a local truth"
+    assert inherited in text
+    assert replaced in shipped_text("parameter-data")
+    assert replaced not in text
+    mine = written(tmp_path, text.replace("fixed = 1.0", "fixed = 0.7"), "edited.toml")
+    assert load_model(mine).parameters["gamma"].fixed == 0.7
+
+
+def _comments(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("#")]
 
 
 def test_copy_never_overwrites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

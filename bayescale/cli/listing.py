@@ -90,14 +90,14 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
 
 
 def copy_model_file(name: str, target: Path | None = None, /, *, json: Flag = False) -> None:
-    """Copy a model file for editing; an existing file is never overwritten.
+    """Copy a model for editing, as one whole file; an existing file is never overwritten.
 
     Parameters
     ----------
     name
         A model that comes with the package.
     target
-        File to write; NAME.toml in the current folder by default.
+        File to write, which gives the model its name; NAME.toml in the current folder by default.
     json
         Print one JSON document and nothing else on standard output.
     """

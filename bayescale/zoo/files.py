@@ -1,4 +1,4 @@
-"""Finding, loading and copying model files; TOML in, validated specifications out."""
+"""Finding and loading model files; TOML in, validated specifications out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from bayescale.errors import BayescaleError, ModelError, unknown
+from bayescale.errors import ModelError, unknown
 from bayescale.spec import Level, ModelSpec, Populations
 
 PRIORS_FILE = "priors.toml"
@@ -121,14 +121,27 @@ def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
 
 def _read(path: Path | Traversable, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return parse_toml(path.read_text(encoding="utf-8"), name)
+    except UnicodeDecodeError as error:
         raise ModelError(f"{name}: not a TOML file: {error}") from None
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Parse the text of a model file, by its name in errors."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"{name}: not a TOML file: {error}") from None
+
+
+def shipped_text(name: str) -> str:
+    """Read the text of a shipped model file."""
+    return (_folder() / f"{name}.toml").read_text(encoding="utf-8")
 
 
 @cache
 def _shipped(name: str) -> dict[str, Any]:
-    return _read(_folder() / f"{name}.toml", f"model {name!r}")
+    return parse_toml(shipped_text(name), f"model {name!r}")
 
 
 @cache
@@ -138,32 +151,3 @@ def load_populations() -> Populations:
         return Populations.model_validate(_read(_folder() / PRIORS_FILE, PRIORS_FILE))
     except ValidationError as error:
         raise ModelError(f"{PRIORS_FILE}: {_first_problems(error, {})}") from None
-
-
-def copy_model(name: str, target: str | Path | None = None) -> Path:
-    """Copy a shipped model file for editing.
-
-    Parameters
-    ----------
-    name : str
-        A shipped model.
-    target : path, optional
-        File to write; ``NAME.toml`` in the current folder by default. An existing file is never overwritten.
-
-    Returns
-    -------
-    Path
-        The file written.
-    """
-    if name not in model_names():
-        raise unknown("model", name, model_names())
-    path = Path(target) if target is not None else Path(f"{name}.toml")
-    text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ModelError(f"{path} exists already; name another file") from None
-    except OSError as error:
-        raise BayescaleError(f"cannot write {path}: {error.strerror}") from None
-    return path
