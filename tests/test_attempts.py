@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bayescale.errors import ModelError
 from bayescale.posterior import Convergence
-from bayescale.workflow.fitting import _Nuts, _nuts, _pooled
+from bayescale.posterior.convergence import by_variable
+from bayescale.workflow.fitting import _Nuts, _nuts, _pooled, fit
 
 # R̂ of a few hundred independent draws is over 1.01 by chance for about one seed in ten; this is one of the others.
 CHAINS, SEED = 2, 9
@@ -149,6 +151,41 @@ def test_runs_of_other_groups_are_not_pooled() -> None:
     stats = chains(5, 2)["sample_stats"].to_dataset()
     with pytest.raises(ValueError, match="exact"):
         _pooled(chains(5, 1), xr.DataTree.from_dict({"/posterior": other, "/sample_stats": stats}))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": -1}, r"seed = -1 \(expected a whole number, 0 or more\)"),
+        ({"seed": "a"}, r"seed = 'a' \(expected a whole number"),
+        ({"prior": "beta=Normal"}, r"prior = 'beta=Normal' \(expected a mapping such as \{'beta'"),
+        ({"model": 3}, r"model = 3 \(expected a name, a path or a ModelSpec\)"),
+    ],
+)
+def test_wrong_kinds_are_refused_before_anything_is_compiled(given: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        fit("pile-families", **given)
+
+
+def test_diagnostics_name_the_worst_of_each_variable() -> None:
+    scalars = ["alpha", "effect_task[R0, a]", "effect_task[R0, b]"]
+    numbers = {
+        "rhat": [1.0, 1.02, 1.01],
+        "ess_bulk": [900, 500, 700],
+        "ess_tail": [800, 600, np.nan],
+    }
+    diagnosed = xr.Dataset({k: ("scalar", v) for k, v in numbers.items()}, {"scalar": scalars})
+    alpha, effect = by_variable(diagnosed).to_dict("records")
+    assert alpha == {
+        "variable": "alpha",
+        "scalars": 1,
+        "rhat": 1.0,
+        "ess_bulk": 900,
+        "ess_tail": 800,
+    }
+    assert (effect["scalars"], effect["rhat"], effect["ess_bulk"]) == (2, 1.02, 500)
+    assert np.isnan(effect["ess_tail"])
+    assert by_variable(xr.Dataset({"pareto_k": 0.3})).empty
 
 
 def test_only_short_means_nothing_else_is_wrong() -> None:

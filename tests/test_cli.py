@@ -209,6 +209,10 @@ def test_check_prints_verdict_and_summary(call: Call, saved: Path) -> None:
     groups = {r["group"] for r in data["summary"]["parameters"]}
     assert groups == {"population", *load_fit(saved).model.groups["architecture"]}
     assert EXACT_LAW in data["summary"]["notes"]
+    assert "Convergence of what was sampled" in said
+    sampled = {r["variable"]: r for r in data["summary"]["diagnostics"]}
+    assert sampled["alpha"]["rhat"] == 1.002
+    assert {"R0", "L_inf", "sigma", "tau_architecture"} <= set(sampled)
 
 
 def test_check_says_what_data_and_prior_did(call: Call, lone: Path, tmp_path: Path) -> None:

@@ -221,6 +221,7 @@ def test_an_unknown_command_has_a_nearest_name(fail: Fail) -> None:
     assert "unknown command 'forecast'" in err
     assert "predict" in err
     assert "did you mean 'predict'" in fail("predct good.nc", 2)[1]
+    assert "unknown command 'shw'; did you mean 'show'" in fail("models shw compute", 2)[1]
 
 
 @pytest.mark.parametrize("words", UNCONVERGED)

@@ -114,6 +114,12 @@ def test_bad_places(tmp_path: Path) -> None:
     frame = pd.DataFrame({"N": [1e8], "D": [2e9], "loss": [3.0]})
     with pytest.raises(DataError, match=r"tasks=\['loss'\] \(expected a mapping such as \{'c4'"):
         load_runs(frame, tasks=["loss"])  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"columns=\{'params': 3\} \(expected a mapping"):
+        load_runs(frame, columns={"params": 3})  # type: ignore[dict-item]
+    with pytest.raises(DataError, match=r"task_info=.*\(expected a mapping such as"):
+        load_runs(frame, task_info={"loss": "nats"})  # type: ignore[dict-item]
+    with pytest.raises(DataError, match=r"tokens_per_byte='a' \(expected a number"):
+        load_runs(frame, tokens_per_byte="a")  # type: ignore[arg-type]
 
 
 def test_all_bad_cells_come_at_once(tmp_path: Path) -> None:

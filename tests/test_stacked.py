@@ -246,7 +246,7 @@ def test_a_stack_file_is_checked_strictly(
     with pytest.raises(FitFileError, match="cannot read"):
         bs.load_stack(tmp_path / "none.json")
     file.write_text(json.dumps(good))
-    make_fit("chinchilla", draws=20).save(b)
+    make_fit("chinchilla", draws=20).save(b, overwrite=True)
     with pytest.raises(FitFileError, match="has changed since"):
         bs.load_stack(file)
     b.unlink()

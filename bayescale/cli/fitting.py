@@ -111,6 +111,7 @@ def as_data(fitted: Fit, summary: Summary) -> dict[str, object]:
 
 def print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
     """Print what is said of a fit."""
+    from bayescale.posterior.summary import DIAGNOSED, FORMATS
     from bayescale.predict import assumption
 
     frame = summary.parameters
@@ -130,6 +131,13 @@ def print_summary(fitted: Fit, summary: Summary, population_only: bool) -> None:
         ]
         say("")
         table(columns, cells, "scales of group effects, posterior against prior")
+    if len(summary.diagnostics) and not population_only:
+        cells = [
+            [FORMATS[str(k)](v) if k in FORMATS else str(v) for k, v in r.items()]
+            for r in summary.diagnostics.to_dict("records")
+        ]
+        say("")
+        table([str(c) for c in summary.diagnostics], cells, DIAGNOSED)
     if len(summary.correlations) and not population_only:
         cells = [
             [v if isinstance(v, str) else number(v) for v in r.values()]

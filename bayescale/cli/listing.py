@@ -75,7 +75,7 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
     say(f"{spec.name}: {spec.title} ({spec.area}, {spec.status})")
     say(f"  {readable(law.latex)}")
     say(f"  from {law.source}")
-    say(f"  {spec.likelihood.family} noise of the log loss, drift: {spec.drift}\n")
+    say(f"  {spec.likelihood.family} noise of the log loss, {_drifting(spec)}\n")
     cells = [cell for row in rows for cell in _cells(row)]
     table(["parameter", "prior", "tasks", "unit", "pooled over, scale of τ"], cells)
     for row in rows:
@@ -156,6 +156,13 @@ def show_data(
 
 def _described(baseline: Baseline) -> dict[str, str]:
     return {k: getattr(baseline, k) for k in ("name", "title", "equation", "source")}
+
+
+def _drifting(spec: ModelSpec) -> str:
+    axes = spec.drift.walking if spec.drift else ()
+    if not axes:
+        return "the law is exact (no drift)"
+    return f"local exponents drift along {' and '.join(axes)}"
 
 
 def _show_baseline(baseline: Baseline, json: bool) -> None:

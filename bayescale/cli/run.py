@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cyclopts import CycloptsError
-from cyclopts.exceptions import UnknownCommandError
+from cyclopts.exceptions import UnknownCommandError, UnusedCliTokensError
 
 from bayescale.cli.app import app
 from bayescale.cli.output import emit_json
@@ -76,10 +76,14 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _usage(error: CycloptsError) -> str:
-    if isinstance(error, UnknownCommandError) and error.unused_tokens:
-        known = [name for name in app if not name.startswith("-")]
-        return f"{unknown('command', error.unused_tokens[0], known)}; see bayescale --help"
-    command = " ".join(["bayescale", *(error.command_chain or ())])
+    chain, at = error.command_chain or (), app
+    for name in chain:
+        at = at[name]
+    command, known = " ".join(["bayescale", *chain]), [n for n in at if not n.startswith("-")]
+    # Words after a group of commands that is none of them are left unused by what the group does alone.
+    stray = isinstance(error, UnknownCommandError | UnusedCliTokensError)
+    if stray and error.unused_tokens and known:
+        return f"{unknown('command', error.unused_tokens[0], known)}; see {command} --help"
     return f"{str(error).rstrip(' .')}; see {command} --help"
 
 

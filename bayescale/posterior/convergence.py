@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayescale.errors import unknown
@@ -219,6 +220,28 @@ def diagnostics(posterior: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({"rhat": rhat, "ess_bulk": bulk, "ess_tail": tail}).assign_coords(
         scalar=names
     )
+
+
+def by_variable(diagnosed: xr.Dataset) -> pd.DataFrame:
+    """The worst R̂ and ESS of each variable, over its scalars; empty where draws are weighted, not sampled.
+
+    Returns
+    -------
+    DataFrame
+        ``variable, scalars, rhat, ess_bulk, ess_tail``, in the order of the posterior.
+    """
+    columns = ["rhat", "ess_bulk", "ess_tail"]
+    if "scalar" not in diagnosed.dims:
+        return pd.DataFrame(columns=["variable", "scalars", *columns])
+    names = [str(scalar).partition("[")[0] for scalar in diagnosed["scalar"].to_numpy()]
+    frame = pd.DataFrame({c: diagnosed[c].to_numpy() for c in columns}).assign(variable=names)
+    rows = []
+    # A NaN is the worst there is, hence numpy's max and min and not those of pandas, which skip it.
+    for variable, part in frame.groupby("variable", sort=False):
+        worst = {"rhat": np.max(part["rhat"].to_numpy())}
+        worst |= {c: np.min(part[c].to_numpy()) for c in columns[1:]}
+        rows.append({"variable": variable, "scalars": len(part), **worst})
+    return pd.DataFrame(rows)
 
 
 def assess(diagnosed: xr.Dataset, sample_stats: xr.Dataset) -> Convergence:

@@ -13,6 +13,7 @@ import xarray as xr
 from bayescale.laws import joint_frontier, numpy_namespace, to_link
 from bayescale.posterior import local
 from bayescale.posterior.contraction import link_spread
+from bayescale.posterior.convergence import by_variable
 from bayescale.posterior.correlations import correlations
 from bayescale.posterior.curve import group_curve
 from bayescale.posterior.evidence import Evidence, evidence, notes_on_rows
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
 
 AT_PRIOR = 0.10
+DIAGNOSED = "Convergence of what was sampled, the worst over groups"
+FORMATS = {"rhat": "{:.3f}".format, "ess_bulk": "{:.0f}".format, "ess_tail": "{:.0f}".format}
 CONFOUNDED = 0.5  # share of the variance that two parameters have in common, r²
 
 
@@ -42,6 +45,8 @@ class Summary:
         share of the level on the link scale, and the pooling factor (Gelman & Pardoe 2006, eq. 3: 1 = fully pooled).
     contraction : Series
         1 − posterior sd / prior sd of each population parameter on its link scale.
+    diagnostics : DataFrame
+        Worst R̂, bulk and tail ESS of each sampled variable, over its groups; empty for weighted draws.
     verdict : str
         The convergence gate.
     notes : tuple of str
@@ -55,6 +60,7 @@ class Summary:
     parameters: pd.DataFrame
     scales: pd.DataFrame
     contraction: pd.Series
+    diagnostics: pd.DataFrame
     verdict: str
     notes: tuple[str, ...]
     evidence: Evidence | None
@@ -71,6 +77,7 @@ class Summary:
             "parameters": self.parameters.to_dict("records"),
             "scales": self.scales.to_dict("records"),
             "contraction": {str(k): float(v) for k, v in self.contraction.items()},
+            "diagnostics": self.diagnostics.to_dict("records"),
             "verdict": self.verdict,
             "notes": list(self.notes),
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
@@ -92,6 +99,8 @@ class Summary:
                 "Correlation of group effects (link scale)",
                 self.correlations.to_string(index=False, float_format=lambda v: f"{v:+.2f}"),
             ]
+        if len(self.diagnostics):
+            blocks += [DIAGNOSED, self.diagnostics.to_string(index=False, formatters=FORMATS)]
         return "\n".join([*blocks, self.verdict, *(f"note: {n}" for n in self.notes)])
 
 
@@ -119,6 +128,7 @@ def summarise(fit: Fit, target: Mapping[str, float] | None = None) -> Summary:
         parameters=pd.DataFrame(rows),
         scales=_scales(fit),
         contraction=contraction,
+        diagnostics=by_variable(fit.tree["diagnostics"].to_dataset()),
         verdict=str(fit.convergence),
         notes=(
             *rows_say,

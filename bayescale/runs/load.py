@@ -146,17 +146,15 @@ def load_runs(
     )
 
 
-def _check_options(
-    compute: str, param_count: str | None, checkpoints: str, tokens_per_byte: float | None
-) -> None:
+def _check_options(compute: str, param_count: str | None, checkpoints: str, rate: object) -> None:
     if checkpoints not in get_args(Checkpoints):
         raise unknown("choice of checkpoints", checkpoints, get_args(Checkpoints), "load_runs")
     if compute not in get_args(Compute):
         raise unknown("compute", str(compute), get_args(Compute), "load_runs")
     if param_count is not None and param_count not in get_args(ParamCount):
         raise unknown("param_count", str(param_count), get_args(ParamCount), "load_runs")
-    if tokens_per_byte is not None and not 0 < tokens_per_byte < 10:
-        raise DataError(f"tokens_per_byte={tokens_per_byte:g} (expected about 0.2–0.4)")
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < 10):
+        raise DataError(f"tokens_per_byte={rate!r} (expected a number, about 0.2–0.4)")
 
 
 def _check_mappings(**given: object) -> None:
@@ -166,7 +164,9 @@ def _check_mappings(**given: object) -> None:
         "task_info": "{'c4': {'metric': 'bits/byte'}}",
     }
     for name, value in given.items():
-        if value is not None and not isinstance(value, Mapping):
+        kind = Mapping | Task if name == "task_info" else str
+        good = isinstance(value, Mapping) and all(isinstance(v, kind) for v in value.values())
+        if value is not None and not good:
             raise DataError(f"{name}={value!r} (expected a mapping such as {examples[name]})")
 
 

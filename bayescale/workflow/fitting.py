@@ -97,6 +97,7 @@ def fit(
         raise ModelError(f"target_accept = {target_accept:g} (expected between 0 and 1)")
     if engine not in get_args(Engine):
         raise unknown("engine", engine, get_args(Engine))
+    _check_kinds(seed, prior)
     table = runs if isinstance(runs, Runs) else load_runs(runs)
     resolved = resolve(
         load_model(model),
@@ -124,6 +125,15 @@ def fit(
     for name, recorded in recorded_rows(resolved, table).items():
         tree[name] = xr.DataTree(recorded)
     return Fit(tree, resolved, verdict, table.hash, seed, _versions(), (*table.notes, *notes))
+
+
+def _check_kinds(seed: object, prior: object) -> None:
+    """Refuse at once what the sampler would refuse after minutes of compiling."""
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ModelError(f"seed = {seed!r} (expected a whole number, 0 or more)")
+    if prior is not None and not isinstance(prior, Mapping):
+        expected = "{'beta': 'LogNormal(mu=-1.2, sigma=0.3)'}"
+        raise ModelError(f"prior = {prior!r} (expected a mapping such as {expected})")
 
 
 def reporter(progress: bool | Report) -> AbstractContextManager[Report]:

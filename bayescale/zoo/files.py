@@ -48,6 +48,8 @@ def load_model(model: str | Path | ModelSpec, beside: Iterable[str] = ()) -> Mod
     """
     if isinstance(model, ModelSpec):
         return model
+    if not isinstance(model, str | os.PathLike):
+        raise ModelError(f"model = {model!r} (expected a name, a path or a ModelSpec)")
     text = os.fspath(model)
     if isinstance(model, Path) or text.endswith(".toml") or os.sep in text:
         path = Path(text)
