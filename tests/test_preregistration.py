@@ -356,6 +356,6 @@ def test_the_figure_draws_what_the_ledger_holds(plan: Plan) -> None:
     ecdf = (numbers["ecdf"] + numbers["at"]).to_numpy()
     assert ecdf[1] == np.mean([s.pit <= 0.25 for s in scores])
     texts = [t.get_text() for t in bs.plot.ledger(scores).texts]
-    assert any("4 outcomes of 1 plans" in t for t in texts)
+    assert any("4 outcomes of 1 plan" in t and "plans" not in t for t in texts)
     with pytest.raises(PlanError, match="1 scored outcomes"):
         bs.plot.ledger(scores[:1])

@@ -87,7 +87,10 @@ def test_a_user_file_extends_a_shipped_model(tmp_path: Path, as_text: bool) -> N
         (MINE.replace("fixed", "fixd"), "unknown key 'fixd'.*did you mean 'fixed'"),
         (MINE.replace("title", "titel"), "unknown key 'titel'.*did you mean 'title'"),
         (MINE.replace('title = "Mine"', 'law = "parametr-data"'), "did you mean 'parameter-data'"),
-        (MINE.replace("fixed = 0.5", 'fixed = "half"'), "parameters.gamma.fixed: .*number"),
+        (
+            MINE.replace("fixed = 0.5", 'fixed = "half"'),
+            "parameters.gamma.fixed = 'half': .*number",
+        ),
         ("name = 'x'", "title: Field required"),
         (MINE.replace("extends", "extnds"), "toml: unknown key 'extnds'; did you mean 'extends'"),
         (

@@ -192,8 +192,9 @@ class ModelSpec(_Strict):
         for name, entry in self.parameters.items():
             target = entry.equals
             if target is not None and (target == name or target not in law.parameters):
+                others = [p for p in law.parameters if p != name]
                 raise ValueError(
-                    f"parameters.{name}.equals = {target!r} is no parameter of the law"
+                    str(unknown("parameter", target, others, f"parameters.{name}.equals"))
                 )
             parameter = law.parameters[name]
             # Level, share and exponents are needed before derived parameters exist.

@@ -14,6 +14,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from bayescale.errors import ModelError, unknown
+from bayescale.laws import Axis
 from bayescale.spec import Level, ModelSpec, Populations
 
 PRIORS_FILE = "priors.toml"
@@ -103,9 +104,17 @@ def _explain(problem: dict[str, Any], content: dict[str, Any]) -> str:
         return str(unknown("key", str(problem["loc"][-1]), known, table))
     if problem["loc"][-1:] == ("[key]",):
         within = ".".join(map(str, problem["loc"][:-2]))
-        return str(unknown("level", str(problem["loc"][-2]), get_args(Level), within))
+        kind, names = (
+            ("axis", get_args(Axis)) if within == "drift.axes" else ("level", get_args(Level))
+        )
+        return str(unknown(kind, str(problem["loc"][-2]), names, within))
+    if problem["type"] == "model_type":
+        keys = ", ".join(_known_keys((*problem["loc"], "")))
+        return f"{place} = {problem['input']!r} (expected a table with keys from: {keys})"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
+    # The value itself, where it is one and not a whole table that lacks something.
+    said = f" = {problem['input']!r}" if isinstance(problem["input"], str | int | float) else ""
+    return f"{place}{said}: {message}" if place else message
 
 
 def _known_keys(loc: tuple[Any, ...]) -> Iterator[str]:
