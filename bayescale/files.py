@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from bayescale.errors import BayescaleError
@@ -28,6 +29,14 @@ def refuse_existing(target: str | Path, overwrite: bool = False) -> None:
         raise BayescaleError(
             f"{target} exists already; name another file, or replace it with overwrite=True"
         )
+
+
+def free_name(target: Path, overwrite: bool = False) -> Path:
+    """The target, or ``name-2.ext`` and so on, where another file took its place since the work for it began."""
+    if overwrite or not target.exists():
+        return target
+    names = (target.with_stem(f"{target.stem}-{number}") for number in count(2))
+    return next(name for name in names if not name.exists())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import xarray as xr
 from helpers import PASSED, make_fit, make_runs
 
 from bayescale.errors import BayescaleError, ConvergenceError, FitFileError
+from bayescale.files import free_name
 from bayescale.posterior import Fit, load_fit, save
 from bayescale.predict import predict
 
@@ -229,3 +230,12 @@ def test_advice_is_for_what_went_wrong(changes: dict[str, Any], advice: str) -> 
     assert not poor.passed
     assert poor.advice.startswith(advice)
     assert poor.advice.endswith("allow_unconverged=True")
+
+
+def test_a_name_that_was_taken_while_a_fit_ran_costs_no_fit(tmp_path: Path) -> None:
+    target = tmp_path / "fit.nc"
+    assert free_name(target) == target
+    target.touch()
+    (tmp_path / "fit-2.nc").touch()
+    assert free_name(target) == tmp_path / "fit-3.nc"
+    assert free_name(target, overwrite=True) == target

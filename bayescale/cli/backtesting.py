@@ -17,6 +17,7 @@ from bayescale.cli.options import (
     quantity,
 )
 from bayescale.cli.output import emit_json, notes, number, say, table, working
+from bayescale.files import free_name
 
 By = Literal["compute", "params", "tokens", "step", "architecture", "task"]
 _COLUMNS = {
@@ -98,6 +99,7 @@ def backtest(
         **settings,
         folder=folder,
     )
+    output = free_name(output, force)
     result.save(output, overwrite=force)
     if figure is not None:
         from bayescale.plots import calibration, save

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, pairs
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
+from bayescale.files import free_name
 from bayescale.wording import counted
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def fit(
         target_accept=target_accept,
         allow_unconverged=allow_unconverged,
     )
+    output = free_name(output, force)
     fitted.save(output, overwrite=force)
     summary = fitted.summary()
     if json:
