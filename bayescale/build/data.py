@@ -84,15 +84,13 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
         if not set(own_path) <= set(at_path):
             raise ModelError("the table has other runs than those that the model was resolved on")
         index["path"] = own_path.map(at_path).to_numpy("int64")
+    values = model.get_law().values(table)
     loss = table["loss"].to_numpy(float)
     counted = model.spec.likelihood.family == "binomial"
     trials = table["trials"].to_numpy("int64") if counted else np.zeros(len(table), dtype="int64")
     se = table["loss_se"].to_numpy(float) if "loss_se" in table else np.zeros(len(table))
     return Observations(
-        centred={
-            axis: np.log(table[axis].to_numpy(float)) - pivot
-            for axis, pivot in model.pivots.items()
-        },
+        centred={axis: np.log(values[axis]) - pivot for axis, pivot in model.pivots.items()},
         log_loss=np.log(loss),
         log_loss_se=np.nan_to_num(se) / loss,
         index=index,
@@ -120,8 +118,9 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
     -------
     xarray.Dataset
         ``log_loss``, ``log_loss_se``, ``<level>_index``, ``upper`` and the inputs (``u_<axis>``, or ``overlap_<axis>``
-        with a dim ``interval_<axis>`` where the axis drifts), dim ``run``; of a binomial ``trials`` and ``errors`` in
-        place of losses, and with unfinished runs ``final``, ``still`` (positions of rows) and ``bound``;
+        with a dim ``interval_<axis>`` where the axis drifts and is read as it is), dim ``run``; of a binomial
+        ``trials`` and ``errors`` in place of losses, and with unfinished runs ``final``, ``still`` (positions of rows)
+        and ``bound``;
         ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>`` and
         ``centring_<level>``, scalars; ``scale_<level>``, the prior scales of τ.
     """
@@ -134,7 +133,7 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
             first = np.unique(seen.index[group], return_index=True)[1]
             data[f"first_of_{group}"] = ((dim,), first)
     for axis, value in seen.centred.items():
-        if axis in model.drift:
+        if axis in model.drift and not model.get_law().effective:
             lengths = overlap(value, *model.drift[axis])
             data[f"overlap_{axis}"] = (("run", f"interval_{axis}"), lengths)
         else:

@@ -12,10 +12,11 @@ from bayescale.laws import Array, Axis, walk_steps
 from bayescale.spec import ResolvedModel
 
 
-def stretched(model: ResolvedModel, axis: Axis, amplitude: Array) -> Array:
+def stretched(model: ResolvedModel, axis: Axis, amplitude: Array, lengths: Array) -> Array:
     """The input that the law reads where its exponent drifts, shape (run,), inside an open ``pm.Model``.
 
-    ``amplitude`` is τ at every run, or one for all.
+    ``amplitude`` is τ at every run, or one for all; ``lengths`` are what :func:`bayescale.laws.overlap` gives of the
+    runs' inputs.
     """
     tau = at_groups(amplitude, "curve")
     tau = tau[:, None] if tau.ndim else tau
@@ -23,7 +24,7 @@ def stretched(model: ResolvedModel, axis: Axis, amplitude: Array) -> Array:
     v = pm.Normal(f"z_walk_{axis}", sigma=spread, dims=("curve", f"interval_{axis}"))
     walk = factor * _walked(v, *model.drift[axis])
     pm.Deterministic(f"walk_{axis}", walk, dims=("curve", f"interval_{axis}"))
-    return (pt.exp(walk)[datum("curve_index")] * datum(f"overlap_{axis}")).sum(axis=1)
+    return (pt.exp(walk)[datum("curve_index")] * lengths).sum(axis=1)
 
 
 def _walked(v: Array, first: int, last: int) -> Array:

@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.build.data import datum, declare, model_data
-from bayescale.build.drift import stretched
+from bayescale.build.inputs import core_inputs
 from bayescale.build.likelihood import observe, offsets
 from bayescale.build.namespace import pytensor_namespace as xp
 from bayescale.build.population import centred, populations
@@ -52,13 +52,8 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
         for name, parameter in model.parameters.items():
             if parameter.equals is not None:
                 theta[name] = theta[parameter.equals]
-        centred = {
-            axis: stretched(model, axis, theta["drift"])
-            if axis in model.drift
-            else datum(f"u_{axis}")
-            for axis in model.pivots
-        }
-        mu = pt.log(law.loss(centred, theta, datum("upper") if model.upper else None, xp))
+        inputs = core_inputs(model, theta)
+        mu = pt.log(law.loss(inputs, theta, datum("upper") if model.upper else None, xp))
         observe(model, theta, mu + offsets(model, theta))
     return built
 

@@ -12,6 +12,9 @@ class _PyTensor:
     log = staticmethod(pt.log)
     log1p = staticmethod(pt.log1p)
     sigmoid = staticmethod(pt.sigmoid)
+    expm1 = staticmethod(pt.expm1)
+    minimum = staticmethod(pt.minimum)
+    maximum = staticmethod(pt.maximum)
 
     @staticmethod
     def logaddexp(x: Array, y: Array) -> Array:

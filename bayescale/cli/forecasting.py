@@ -19,7 +19,7 @@ from bayescale.errors import BayescaleError, ForecastError
 if TYPE_CHECKING:
     from bayescale.predict import Forecast
 
-_AXES = ("params", "tokens", "compute")
+_AXES = ("params", "tokens", "compute", "unique_tokens")
 _LOSSES = ("median", "lo50", "hi50", "lo90", "hi90")
 
 
@@ -31,6 +31,7 @@ def predict(
     params: Several = (),
     tokens: Several = (),
     compute: Several = (),
+    unique_tokens: Several = (),
     architecture: Several = (),
     new_architecture: Several = (),
     task: str | None = None,
@@ -45,13 +46,15 @@ def predict(
     fit
         A fit written by bayescale fit, or a stack written by bayescale compare.
     at
-        Table of points (CSV, …) with columns params, tokens or compute; any other is left out.
+        Table of points (CSV, …) with columns params, tokens, compute or unique_tokens; any other is left out.
     params
         N, e.g. 70B. Repeated: one point each, of equal number with --tokens.
     tokens
         D, e.g. 1.4T.
     compute
         C in FLOP; alone, of a law in N and D, it means the compute-optimal frontier.
+    unique_tokens
+        How many of the tokens differ, e.g. 100B, for a model of repeated data.
     architecture
         A fitted one. May be repeated.
     new_architecture
@@ -65,7 +68,7 @@ def predict(
     json
         Print one JSON document and nothing else on standard output.
     """
-    given = (params, tokens, compute)
+    given = (params, tokens, compute, unique_tokens)
     if at is not None and any(given):
         raise ForecastError(
             "give points with --at, or with --params, --tokens, --compute, not both"
@@ -91,6 +94,7 @@ def predict(
             params=points.get("params"),
             tokens=points.get("tokens"),
             compute=points.get("compute"),
+            unique_tokens=points.get("unique_tokens"),
             architecture=groups,
             task=chosen_task,
             kind=kind,

@@ -36,6 +36,7 @@ def plan(
     hardware: str | None = None,
     risk: Several = (),
     target_loss: float | None = None,
+    unique_tokens: str | None = None,
     architecture: str | None = None,
     new_architecture: str | None = None,
     task: str | None = None,
@@ -52,8 +53,8 @@ def plan(
     fit
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     problem
-        A TOML file that states the problem, instead of the options: risk, target_loss, architecture or
-        new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware.
+        A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, architecture
+        or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware.
     compute
         Budget in FLOP, e.g. 1e24.
     dollars
@@ -68,6 +69,8 @@ def plan(
         expectation, cvar:0.1 or quantile:0.9. Repeated: one recommendation each.
     target_loss
         For the probability of reaching it.
+    unique_tokens
+        All the tokens there are, e.g. 100B, for a model of repeated data.
     architecture
         A fitted one.
     new_architecture
@@ -91,6 +94,7 @@ def plan(
         "budget": (compute, dollars, price_per_hour, mfu, hardware),
         "risk": list(risk),
         "target_loss": target_loss,
+        "unique_tokens": unique_tokens,
         "architecture": architecture,
         "new_architecture": new_architecture,
         "task": task,
@@ -160,6 +164,7 @@ def make_plan(
         budget,
         risks,
         problem.target_loss,
+        unique_tokens=problem.tokens(),
         architecture=groups[0],
         task=choose_task(fitted, problem.task),
         study=problem.study,

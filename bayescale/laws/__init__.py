@@ -3,17 +3,27 @@
 from bayescale.laws.core import Axis
 from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix, walk_steps
 from bayescale.laws.drifting_frontier import drifting_optimum
-from bayescale.laws.frontier import Frontier, joint_frontier, numeric_optimum, textbook_theta
+from bayescale.laws.effective import EFFECTIVE, Effective, Given
+from bayescale.laws.frontier import (
+    Frontier,
+    joint_frontier,
+    lowest_on_grid,
+    numeric_optimum,
+    textbook_theta,
+)
 from bayescale.laws.law import LAWS, Law, get_law
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
 from bayescale.laws.parameter import Parameter, Support, from_link, to_link
 
 __all__ = [
+    "EFFECTIVE",
     "LAWS",
     "STEP",
     "Array",
     "Axis",
+    "Effective",
     "Frontier",
+    "Given",
     "Law",
     "Namespace",
     "Parameter",
@@ -24,6 +34,7 @@ __all__ = [
     "get_law",
     "intervals",
     "joint_frontier",
+    "lowest_on_grid",
     "numeric_optimum",
     "numpy_namespace",
     "overlap",

@@ -7,7 +7,7 @@ against. Compute is C = 6·N·D throughout, in FLOP; logs are natural.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,8 +156,7 @@ def numeric_optimum(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimise log R over N at C = 6·N·D for any law in N and D, draw by draw.
 
-    A grid is laid over log N around the balanced point and closed in on the smallest value, ``rounds`` times; no
-    gradient or closed form is used.
+    No gradient or closed form is used, see :func:`lowest_on_grid`.
 
     Returns
     -------
@@ -167,13 +166,45 @@ def numeric_optimum(
     shape = np.broadcast_shapes(*(np.shape(v) for v in theta.values()))
     draws = {k: np.broadcast_to(np.asarray(v, float), shape)[..., None] for k, v in theta.items()}
     total = log_compute - LOG_FLOP_PER_PARAM_TOKEN
-    centre = np.full((*shape, 1), 0.5 * total)
+
+    def log_reducible(log_n: np.ndarray) -> np.ndarray:
+        centred = {"params": log_n - pivots["params"], "tokens": total - log_n - pivots["tokens"]}
+        return np.asarray(law.log_reducible(centred, draws))
+
+    return lowest_on_grid(log_reducible, np.full(shape, 0.5 * total), half_width, points, rounds)
+
+
+def lowest_on_grid(
+    value: Callable[[np.ndarray], np.ndarray],
+    centre: np.ndarray,
+    half_width: float,
+    points: int,
+    rounds: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimise a function of each element: a grid around ``centre`` that is closed in on its smallest value.
+
+    Parameters
+    ----------
+    value : callable
+        Of arrays shaped as ``centre`` with an axis ``point`` more.
+    centre : ndarray
+        Of the first grid.
+    half_width : float
+        Of the first grid; each later one reaches three points of the one before.
+    points, rounds : int
+        Points of a grid, and grids.
+
+    Returns
+    -------
+    at, smallest : ndarray
+        Of the shape of ``centre``.
+    """
+    centre = centre[..., None]
     unit = np.linspace(-1.0, 1.0, points)
     for _ in range(rounds):
-        log_n = centre + half_width * unit
-        centred = {"params": log_n - pivots["params"], "tokens": total - log_n - pivots["tokens"]}
-        log_r = law.log_reducible(centred, draws)
-        best = np.argmin(log_r, axis=-1)[..., None]
-        centre = np.take_along_axis(log_n, best, axis=-1)
+        at = centre + half_width * unit
+        found = value(at)
+        best = np.argmin(found, axis=-1)[..., None]
+        centre = np.take_along_axis(at, best, axis=-1)
         half_width *= 3.0 / points
-    return centre[..., 0], np.take_along_axis(log_r, best, axis=-1)[..., 0]
+    return centre[..., 0], np.take_along_axis(found, best, axis=-1)[..., 0]

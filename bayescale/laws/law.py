@@ -1,13 +1,16 @@
-"""A law is a core and a link; this module composes them and keeps the registry of laws by name."""
+"""A law is effective inputs, a core and a link; this module composes them and keeps the registry of laws by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from bayescale.errors import ModelError, unknown
 from bayescale.laws.core import CORES, Axis, Core
+from bayescale.laws.effective import EFFECTIVE, Effective, Given
 from bayescale.laws.links import LINKS, Link
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
 from bayescale.laws.parameter import Parameter
@@ -15,7 +18,7 @@ from bayescale.laws.parameter import Parameter
 
 @dataclass(frozen=True)
 class Law:
-    """A scaling law L = link(core(inputs)).
+    """A scaling law L = link(core(effective inputs)).
 
     Evaluating it needs *centred* log inputs: ``{"params": log N - pivot_N, ...}``. Shapes broadcast, so draws on one
     axis and points on another give a matrix.
@@ -25,11 +28,55 @@ class Law:
     title: str
     core: Core
     link: Link
+    effective: tuple[Effective, ...] = ()
+
+    def reading(self, names: Iterable[str], where: str = "") -> Law:
+        """The law with effective inputs of these names (:data:`bayescale.laws.EFFECTIVE`), applied in this order.
+
+        Raises
+        ------
+        UnknownNameError, ModelError
+            For a name that does not exist, and for inputs that the law does not read, or that are changed by the same
+            column twice.
+        """
+        found: list[Effective] = []
+        for name in names:
+            if name not in EFFECTIVE:
+                raise unknown("effective input", name, EFFECTIVE, where)
+            effective = EFFECTIVE[name]
+            lacking = [axis for axis in effective.axes if axis not in self.inputs]
+            if lacking:
+                raise ModelError(
+                    f"{where}: effective input {name!r} changes {' and '.join(lacking)}, which law {self.name!r} "
+                    "does not read"
+                )
+            if effective.given in [other.given for other in found]:
+                raise ModelError(f"{where}: {effective.given.name} enters by two effective inputs")
+            found.append(effective)
+        return replace(self, effective=tuple(found))
 
     @property
     def inputs(self) -> tuple[Axis, ...]:
         """Axes the law reads, in order."""
         return self.core.inputs
+
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """Further inputs, which its effective inputs read."""
+        return tuple(effective.given for effective in self.effective)
+
+    def values(self, columns: Any) -> dict[str, np.ndarray]:
+        """Inputs and further inputs of the rows of a DataFrame or Dataset, what is missing filled in, each (run,)."""
+        found = {str(axis): columns[axis].to_numpy().astype(float) for axis in self.inputs}
+        for given in self.given:
+            size = len(next(iter(found.values())))
+            value = (
+                columns[given.name].to_numpy().astype(float)
+                if given.name in columns
+                else np.full(size, np.nan)
+            )
+            found[given.name] = np.where(np.isnan(value), given.missing, value)
+        return found
 
     @property
     def floor(self) -> Parameter:
@@ -40,19 +87,27 @@ class Law:
     def parameters(self) -> dict[str, Parameter]:
         """Every parameter a model may state a prior for, in all coordinates, floor last."""
         known = {p.name: p for group in self.core.coordinates for p in group}
-        return known | {self.floor.name: self.floor}
+        return known | {p.name: p for p in self._besides}
+
+    @property
+    def _besides(self) -> tuple[Parameter, ...]:
+        """What belongs to every set of coordinates: parameters of the effective inputs, and the floor."""
+        return (*(p for effective in self.effective for p in effective.parameters), self.floor)
 
     @property
     def latex(self) -> str:
         """The law as an equation, without dollar signs."""
-        if self.link.bounded:
-            return f"L = {self.link.latex},\\quad R = {self.core.latex}"
-        return f"L = L_\\infty + {self.core.latex}"
+        law = (
+            f"L = {self.link.latex},\\quad R = {self.core.latex}"
+            if self.link.bounded
+            else f"L = L_\\infty + {self.core.latex}"
+        )
+        return ",\\quad ".join([law, *(effective.latex for effective in self.effective)])
 
     @property
     def source(self) -> str:
-        """Papers and equations behind core and link."""
-        return f"{self.core.source}; {self.link.source}"
+        """Papers and equations behind effective inputs, core and link."""
+        return "; ".join([*(e.source for e in self.effective), self.core.source, self.link.source])
 
     def coordinates_for(self, names: Iterable[str], where: str) -> tuple[Parameter, ...]:
         """Return the set of parameters that ``names`` states, or raise naming what is missing or unknown."""
@@ -61,11 +116,11 @@ class Law:
             if name not in self.parameters:
                 raise unknown("parameter", name, self.parameters, f"{where} (law {self.name!r})")
         for group in self.core.coordinates:
-            full = (*group, self.floor)
+            full = (*group, *self._besides)
             if given == {p.name for p in full}:
                 return full
         options = " or ".join(
-            "{" + ", ".join(p.name for p in (*group, self.floor)) + "}"
+            "{" + ", ".join(p.name for p in (*group, *self._besides)) + "}"
             for group in self.core.coordinates
         )
         raise ModelError(
@@ -79,13 +134,36 @@ class Law:
         """Add derived parameters to sampled ones."""
         return self.core.complete(xp, theta)
 
+    def effective_inputs(
+        self,
+        centred: Mapping[Any, Array],
+        theta: Mapping[str, Array],
+        xp: Namespace = numpy_namespace,
+    ) -> dict[Axis, Array]:
+        """Centred logs of what the core reads, from those of inputs and further inputs."""
+        now = dict(centred)
+        for effective in self.effective:
+            now |= effective.transform(xp, now, theta)
+        return {axis: now[axis] for axis in self.inputs}
+
+    def span(self, logs: Mapping[Any, np.ndarray]) -> dict[Axis, tuple[np.ndarray, np.ndarray]]:
+        """How far effective log inputs reach, from log inputs and further inputs: smallest and largest of each row."""
+        reach: dict[Axis, tuple[np.ndarray, np.ndarray]] = {
+            axis: (logs[axis], logs[axis]) for axis in self.inputs
+        }
+        for effective in self.effective:
+            for axis, (lowest, highest) in effective.span(logs).items():
+                low, high = reach[axis]
+                reach[axis] = (np.minimum(low, lowest), np.maximum(high, highest))
+        return reach
+
     def log_reducible(
         self,
         centred: Mapping[Any, Array],
         theta: Mapping[str, Array],
         xp: Namespace = numpy_namespace,
     ) -> Array:
-        """Log R at centred log inputs, from completed parameters."""
+        """Log R at centred effective log inputs, from completed parameters."""
         return self.core.log_reducible(xp, centred, theta)
 
     def loss(
@@ -95,7 +173,7 @@ class Law:
         upper: Array = None,
         xp: Namespace = numpy_namespace,
     ) -> Array:
-        """Loss at centred log inputs; ``upper`` is the random-guess level of a bounded link."""
+        """Loss at centred effective log inputs; ``upper`` is the random-guess level of a bounded link."""
         log_r = self.log_reducible(centred, theta, xp)
         return self.link.loss(xp, log_r, theta[self.floor.name], upper)
 

@@ -17,6 +17,9 @@ class Namespace(Protocol):
     def log1p(self, x: Array, /) -> Array: ...
     def logaddexp(self, x: Array, y: Array, /) -> Array: ...
     def sigmoid(self, x: Array, /) -> Array: ...
+    def expm1(self, x: Array, /) -> Array: ...
+    def minimum(self, x: Array, y: Array, /) -> Array: ...
+    def maximum(self, x: Array, y: Array, /) -> Array: ...
 
 
 class _Numpy:
@@ -25,6 +28,9 @@ class _Numpy:
     exp = staticmethod(np.exp)
     log = staticmethod(np.log)
     log1p = staticmethod(np.log1p)
+    expm1 = staticmethod(np.expm1)
+    minimum = staticmethod(np.minimum)
+    maximum = staticmethod(np.maximum)
 
     @staticmethod
     def logaddexp(x: Array, y: Array) -> Array:

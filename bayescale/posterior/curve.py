@@ -1,9 +1,9 @@
-"""A group's curve, draw by draw: the law, its parameters, and the path along which its exponents drift."""
+"""A group's curve, draw by draw: the law, its parameters, what is given, and the path along which exponents drift."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from bayescale.laws import (
     Walk,
     drifting_optimum,
     joint_frontier,
+    lowest_on_grid,
     numpy_namespace,
 )
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha"}  # of each axis
 HALF_WIDTH = 12.0  # nats of log N that a search reaches beyond the optima of the exact laws
 AWAY = 8.0  # nats that these may lie from N = D
+# Of a search without any closed form: two rounds end a hundredth of a nat apart, where the valley is flat.
+POINTS, ROUNDS = 97, 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Curve:
         Random-guess level, for bounded laws.
     walks : dict of str to Walk
         By axis; empty where the law is exact.
+    given : dict of str to float
+        Further inputs of all points that do not state their own, as logs; what is in neither is missing.
     """
 
     law: Law
@@ -54,6 +59,7 @@ class Curve:
     pivots: dict[str, float]
     upper: float | None
     walks: dict[str, Walk]
+    given: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def floor(self) -> np.ndarray:
@@ -62,8 +68,8 @@ class Curve:
 
     @property
     def exact(self) -> bool:
-        """Whether nothing drifts, so that closed forms hold."""
-        return not self.walks
+        """Whether nothing drifts and inputs are what they are worth, so that closed forms hold."""
+        return not (self.walks or self.given)
 
     def take(self, draws: np.ndarray) -> Curve:
         """The curve of some draws, by their indices."""
@@ -73,7 +79,10 @@ class Curve:
         )
 
     def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
+        """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …).
+
+        ``logs`` may hold further inputs of the law too.
+        """
         centred = self._centred(logs)
         theta = self._theta_beside(centred)
         return self.law.log_reducible(centred, theta)
@@ -94,12 +103,23 @@ class Curve:
         return np.asarray(expit(of_n - of_d))
 
     def _centred(self, logs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Log inputs from their pivots, along each draw's own path."""
-        centred: dict[str, np.ndarray] = {}
-        for axis in self.law.inputs:
-            u = np.asarray(logs[axis]) - self.pivots[axis]
-            centred[axis] = self.walks[axis].stretched(u) if axis in self.walks else u
-        return centred
+        """What the core reads: effective log inputs from their pivots, along each draw's own path."""
+        raw: dict[str, np.ndarray] = {
+            axis: np.asarray(logs[axis]) - self.pivots[axis] for axis in self.law.inputs
+        }
+        further = {
+            g.name: np.asarray(logs.get(g.name, self.given.get(g.name, np.log(g.missing))))
+            for g in self.law.given
+        }
+        # Where all is missing the inputs are worth what they are.
+        if any(g.name in logs or g.name in self.given for g in self.law.given):
+            raw |= {name: value - self.pivots[name] for name, value in further.items()}
+            worth = self.law.effective_inputs(raw, self._theta_beside(raw))
+            raw = {str(axis): u for axis, u in worth.items()}
+        return {
+            axis: self.walks[axis].stretched(u) if axis in self.walks else u
+            for axis, u in raw.items()
+        }
 
     def _theta_beside(self, centred: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         extra = [1] * (next(iter(centred.values())).ndim - 1)
@@ -124,7 +144,7 @@ class Curve:
         """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
 
         In closed form where the law is exact; else each draw's own curve is searched far to both sides of the closed
-        form (:func:`bayescale.laws.drifting_optimum`).
+        form (:func:`bayescale.laws.drifting_optimum`; on a grid where something is given besides N and D).
         """
         budgets = np.asarray(log_compute, float)
         theta = {k: v.reshape(-1, *[1] * budgets.ndim) for k, v in self.theta.items()}
@@ -140,6 +160,13 @@ class Curve:
         far = self._reaching(
             {"params": (low, high), "tokens": (totals.min() - high, totals.max() - low)}
         )
+        if self.given:
+            found = [
+                far._on_grid(total, around)
+                for total, around in zip(totals, centre.reshape(len(centre), -1).T, strict=True)
+            ]
+            at_n, log_r = np.moveaxis(np.array(found), 0, -1)
+            return at_n.reshape(centre.shape), log_r.reshape(centre.shape)
         still = Walk.still(len(self.floor))
         walks = {str(axis): far.walks.get(axis, still) for axis in self.law.inputs}
         at, tokens_at = self.pivots["params"], self.pivots["tokens"]
@@ -148,9 +175,25 @@ class Curve:
         )
         return centred.reshape(centre.shape) + at, log_r.reshape(centre.shape)
 
+    def _on_grid(self, total: float, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log N and log R of the lowest point at one log N·D, each of shape (draw,)."""
 
-def group_curve(fit: Fit, where: Mapping[Side, Group], drift: bool = True) -> Curve:
-    """The curve of a group, fitted or new; ``drift=False`` leaves its path out (the law itself)."""
+        def log_reducible(log_n: np.ndarray) -> np.ndarray:
+            return self.log_reducible({"params": log_n, "tokens": total - log_n})
+
+        return lowest_on_grid(log_reducible, centre, HALF_WIDTH, POINTS, ROUNDS)
+
+
+def group_curve(
+    fit: Fit,
+    where: Mapping[Side, Group],
+    drift: bool = True,
+    given: Mapping[str, float] | None = None,
+) -> Curve:
+    """The curve of a group, fitted or new; ``drift=False`` leaves its path out (the law itself).
+
+    ``given`` states further inputs of the law, as counts; those that it does not read are left out.
+    """
     model = fit.model
     theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(where).items()}
     upper = model.upper.get(str(where["task"])) if model.upper else None
@@ -159,7 +202,9 @@ def group_curve(fit: Fit, where: Mapping[Side, Group], drift: bool = True) -> Cu
             "a new task of a bounded law has no random-guess level; name a fitted task"
         )
     walks = {str(axis): _walk(fit, where, axis, theta["drift"]) for axis in model.drift if drift}
-    return Curve(model.get_law(), theta, model.pivots, upper, walks)
+    law = model.get_law()
+    known = {g.name: float(np.log(given[g.name])) for g in law.given if given and g.name in given}
+    return Curve(law, theta, model.pivots, upper, walks, known)
 
 
 def _walk(fit: Fit, where: Mapping[Side, Group], axis: Axis, amplitude: np.ndarray) -> Walk:

@@ -80,10 +80,13 @@ class Mixture:
 
 
 def curve_of(
-    posterior: Posterior, where: Mapping[Side, Group], drift: bool = True
+    posterior: Posterior,
+    where: Mapping[Side, Group],
+    drift: bool = True,
+    given: Mapping[str, float] | None = None,
 ) -> Curve | Mixture:
     """The curve of a group of a fit, or the mixture of its members' curves of a stack."""
     if not isinstance(posterior, Stacked):
-        return group_curve(posterior, where, drift)
-    parts = [group_curve(fit, where, drift).take(draws) for fit, draws in posterior.parts]
+        return group_curve(posterior, where, drift, given)
+    parts = [group_curve(fit, where, drift, given).take(draws) for fit, draws in posterior.parts]
     return Mixture(tuple(parts))

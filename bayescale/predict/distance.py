@@ -25,7 +25,7 @@ def distance(
     fit : Fit
         Its rows give the range.
     points : mapping
-        Axis → values, N and D in counts, C in FLOP.
+        Axis → values, N and D in counts, C in FLOP; others have no distance.
     architecture : str or New, optional
         A fitted family: the range is then that of its own runs. Of a new family, or of none, it is that of all runs.
 
@@ -35,8 +35,8 @@ def distance(
     compute, or the table lacks N or D, is it the table's own.
     """
     out = {}
-    for axis, values in points.items():
-        fitted = _fitted(fit, axis, architecture)
+    for axis in [a for a in points if a in _SYMBOL]:
+        values, fitted = points[axis], _fitted(fit, axis, architecture)
         if fitted is not None:
             out[f"beyond_{axis}"] = decades_outside(values, fitted)
     return xr.Dataset(out)

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
+from bayescale.laws import Law
 from bayescale.posterior import (
     Fit,
     Group,
@@ -24,7 +25,7 @@ from bayescale.posterior import (
 from bayescale.predict.distance import distance, distance_note
 from bayescale.predict.mixing import mixed
 from bayescale.predict.noise import Noise, campaign_offset, run_log_loss
-from bayescale.predict.points import Values, complete, locate
+from bayescale.predict.points import AXES, Values, complete, locate
 
 Kind = Literal["law", "expected", "campaign", "run"]
 EXACT_LAW = "assumes the law is exact; known to be too narrow"
@@ -53,8 +54,8 @@ class Forecast:
         Loss, dims ``chain, draw`` and those of the points (``point``, or the axes of a grid), and ``architecture``
         if several were asked for.
     points : Dataset
-        ``params, tokens, compute`` so far as they are given or follow, and ``decades`` beyond the family's own runs
-        (of a new family: beyond all), by :func:`distance`, the largest of the axes.
+        ``params, tokens, compute`` so far as they are given or follow, further inputs, and ``decades`` beyond the
+        family's own runs (of a new family: beyond all), by :func:`distance`, the largest of the axes.
     kind : str
         ``law``, ``expected``, ``campaign`` or ``run``.
     unit : str
@@ -105,6 +106,7 @@ def predict(
     params: Values | None = None,
     tokens: Values | None = None,
     compute: Values | None = None,
+    unique_tokens: Values | None = None,
     architecture: Group | Sequence[Group] | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -123,6 +125,8 @@ def predict(
         N, D in counts, C in FLOP, or text as in a table: ``"70B"``, ``"1.4T"``, ``"1e24"``. Arrays of one length are
         points; DataArrays broadcast by name. Of N, D and C two give the third (C = 6·N·D). Compute alone, for a law in
         N and D, means the frontier: each draw at its own optimal N and D.
+    unique_tokens : float, array or DataArray, optional
+        U, for a law of repeated data: how many of the D tokens differ. Without it none is repeated.
     architecture, task, study : str, New, or (architecture only) a list of them
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}
@@ -147,6 +151,12 @@ def predict(
     require_posterior(fit, "predict")
     fit.require_converged(allow_unconverged)
     if isinstance(fit, Stacked):
+        read = [
+            "unique_tokens" in [g.name for g in member.model.get_law().given]
+            for member, _ in fit.parts
+        ]
+        if unique_tokens is not None and not any(read):
+            raise ForecastError("no law of the stack reads unique_tokens")
         asked: dict[str, Any] = {
             "params": params,
             "tokens": tokens,
@@ -158,13 +168,21 @@ def predict(
             "kind": kind,
             "allow_unconverged": allow_unconverged,
         }
-        together = mixed(fit, [predict(member, **asked) for member, _ in fit.parts])
+        own = [unique_tokens if reads else None for reads in read]
+        members = zip(fit.parts, own, strict=True)
+        together = mixed(fit, [predict(m, **asked, unique_tokens=u) for (m, _), u in members])
         notes = [n for n in together.notes if n != MEAN_LEFT_OUT]
         return replace(together, notes=(*notes, *_of_the_mean(together.draws)))
     law = fit.model.get_law()
-    located = locate({"params": params, "tokens": tokens, "compute": compute}, at)
-    points = complete(located)
-    on_frontier = law.core.name == "joint" and set(points) == {"compute"}
+    stated = {
+        "params": params,
+        "tokens": tokens,
+        "compute": compute,
+        "unique_tokens": unique_tokens,
+    }
+    points = complete(locate(stated, at))
+    _check_given(law, points)
+    on_frontier = law.core.name == "joint" and set(points) & set(AXES) == {"compute"}
     missing = [axis for axis in law.inputs if axis not in points]
     if missing and not on_frontier:
         raise ForecastError(
@@ -180,6 +198,7 @@ def predict(
         labels = pd.Index([str(g) for g in families], name="architecture")
         draws, far = xr.concat(drawn, labels), xr.concat(decades, labels)
     notes = [distance_note(fit, points, families), assumption(fit)]
+    notes += [f"{g.name} not given: {g.said}" for g in law.given if g.name not in points]
     if on_frontier:
         notes.insert(0, "each draw at its own compute-optimal N and D")
     if kind == "run" and fit.model.spec.likelihood.family == "one-sided":
@@ -196,6 +215,16 @@ def predict(
         fit.model.loss_unit,
         tuple(notes),
     )
+
+
+def _check_given(law: Law, points: Mapping[str, xr.DataArray]) -> None:
+    """Raise for a further input that the law does not read: it would be left out without a word."""
+    known = [g.name for g in law.given]
+    for name in points:
+        if name not in AXES and name not in known:
+            raise ForecastError(
+                f"law {law.name!r} does not read {name}; fit a model that does (bayescale models)"
+            )
 
 
 def _of_new_groups(fit: Fit, where: Sequence[Mapping[Side, Group]]) -> list[str]:
@@ -238,9 +267,14 @@ def _loss(
     kind: Kind,
     on_frontier: bool,
 ) -> xr.DataArray:
-    curve = group_curve(fit, where, drift=kind != "law")
-    named = xr.broadcast(*points.values()) if not on_frontier else (points["compute"],)
-    logs = {axis: np.log(v.to_numpy())[None] for axis, v in zip(points, named, strict=True)}
+    given = {name: points[name] for name in points if name not in AXES} if on_frontier else {}
+    if any(len(np.unique(value)) > 1 for value in given.values()):
+        raise ForecastError(f"on the frontier {', '.join(given)} takes one value for all budgets")
+    known = {name: float(value.to_numpy().flat[0]) for name, value in given.items()}
+    curve = group_curve(fit, where, drift=kind != "law", given=known)
+    stated = {name: value for name, value in points.items() if name not in given}
+    named = xr.broadcast(*stated.values())
+    logs = {axis: np.log(v.to_numpy())[None] for axis, v in zip(stated, named, strict=True)}
     log_r = curve.optimum(logs["compute"][0])[1] if on_frontier else curve.log_reducible(logs)
     like = fit.posterior[next(iter(fit.posterior.data_vars))]
     chains, draws = like.sizes["chain"], like.sizes["draw"]

@@ -9,12 +9,16 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import DataError, ForecastError
+from bayescale.laws import EFFECTIVE
 from bayescale.runs import parse_quantity
 
 AXES = ("params", "tokens", "compute")
+# Further inputs, of laws that read them.
+GIVEN = tuple(sorted({effective.given.name for effective in EFFECTIVE.values()}))
 FLOP_PER_PARAM_TOKEN = 6.0
 # Beyond these no law means anything, and its logs begin to overflow.
 _BOUNDS = {"params": (1.0, 1e30), "tokens": (1.0, 1e30), "compute": (1.0, 1e45)}
+_BOUNDS |= dict.fromkeys(GIVEN, (1.0, 1e30))
 _AGREE = 0.01  # relative difference of C and 6·N·D that rounding explains
 Values = float | str | Sequence[float | str] | np.ndarray | xr.DataArray
 
@@ -25,7 +29,8 @@ def grid(**axes: Values) -> xr.Dataset:
     Parameters
     ----------
     **axes
-        ``params``, ``tokens`` or ``compute``, one-dimensional; numbers, or text as in a table (``"70B"``).
+        ``params``, ``tokens``, ``compute``, or a further input of the law (``unique_tokens``), one-dimensional; numbers,
+        or text as in a table (``"70B"``).
 
     Examples
     --------
@@ -33,8 +38,8 @@ def grid(**axes: Values) -> xr.Dataset:
     [('params', 2), ('tokens', 3)]
     """
     for name in axes:
-        if name not in AXES:
-            raise ForecastError(f"grid takes {', '.join(AXES)}, not {name!r}")
+        if name not in (*AXES, *GIVEN):
+            raise ForecastError(f"grid takes {', '.join((*AXES, *GIVEN))}, not {name!r}")
     if not axes:
         raise ForecastError("grid needs an axis: grid(params=[1e9, 1e10], tokens=[1e11])")
     return xr.Dataset(coords={name: _numbers(name, v) for name, v in axes.items()})
@@ -46,7 +51,7 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
     Raises
     ------
     ForecastError
-        Naming the axis and the value that is not a positive finite number or out of range (N and D from 1 to 1e30, C to
+        Naming the axis and the value that is not a positive finite number or out of range (counts from 1 to 1e30, C to
         1e45), or lengths that differ.
     """
     stated: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
@@ -55,7 +60,7 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
             raise ForecastError("give points or at=grid(...), not both")
         if not isinstance(at, xr.Dataset):
             raise ForecastError(f"at is a {type(at).__name__} (expected grid(...))")
-        return _checked({str(k): at[k] for k in at.variables if k in AXES})
+        return _checked({str(k): at[k] for k in at.variables if k in (*AXES, *GIVEN)})
     if not stated:
         raise ForecastError("say where to forecast: params=, tokens=, compute=, or at=grid(...)")
     plain = {k: _numbers(k, v) for k, v in stated.items() if not _labelled(v)}
@@ -113,7 +118,7 @@ def _checked(located: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
 
 
 def complete(located: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Add the third of params, tokens and compute that follows from two by C = 6·N·D.
+    """Add the third of params, tokens and compute that follows from two by C = 6·N·D; further inputs stay.
 
     Raises
     ------
@@ -121,7 +126,7 @@ def complete(located: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
         If all three are given and disagree, or less than one parameter or token follows.
     """
     points = dict(located)
-    match sorted(points):
+    match sorted(set(points) & set(AXES)):
         case ["params", "tokens"]:
             points["compute"] = FLOP_PER_PARAM_TOKEN * points["params"] * points["tokens"]
         case ["compute", "params"]:

@@ -81,16 +81,14 @@ def by_group(fit: Fit) -> Iterator[Rows]:
     """
     require_plain_rows(fit, "a check of the rows")
     rows = fit.runs
-    law, offsets = fit.model.get_law(), _offsets(fit)
+    values, offsets = fit.model.get_law().values(rows), _offsets(fit)
     log_loss = np.log(rows["loss"].to_numpy().astype(float))
     log_se = np.zeros(len(log_loss))
     if "loss_se" in rows:
         log_se = np.nan_to_num(rows["loss_se"].to_numpy().astype(float)) / np.exp(log_loss)
     for where, index in group_positions(fit):
         curve = group_curve(fit, where)
-        logs: dict[str, np.ndarray] = {
-            a: np.log(rows[a].to_numpy().astype(float)[index])[None] for a in law.inputs
-        }
+        logs = {name: np.log(value[index])[None] for name, value in values.items()}
         centre = np.log(curve.loss(curve.log_reducible(logs)))
         if offsets is not None:
             centre = centre + offsets[:, index]

@@ -14,11 +14,12 @@ from bayescale.spec.model import Level, ModelSpec
 def walked_intervals(
     spec: ModelSpec, runs: Runs, pivots: Mapping[str, float]
 ) -> dict[Axis, tuple[int, int]]:
-    """Intervals of the walk of each axis that drifts, over the range of the rows."""
-    out: dict[Axis, tuple[int, int]] = {}
+    """Intervals of the walk of each axis that drifts, over the range of the rows and of what they may be worth."""
+    law, out = spec.get_law(), dict[Axis, tuple[int, int]]()
+    reach = law.span({name: np.log(value) for name, value in law.values(runs.table).items()})
     for axis in spec.drift.walking if spec.drift else ():
-        u = np.log(runs.table[axis].to_numpy(float)) - pivots[axis]
-        out[axis] = intervals(float(u.min()), float(u.max()))
+        low, high = reach[axis]
+        out[axis] = intervals(float((low - pivots[axis]).min()), float((high - pivots[axis]).max()))
     return out
 
 

@@ -141,10 +141,12 @@ class ModelSpec(_Strict):
         ``plan`` refuses an experimental model without a flag.
     law : str
         A name in :data:`bayescale.laws.LAWS`.
+    effective : tuple of str
+        Names in :data:`bayescale.laws.EFFECTIVE`: what the law reads in place of its inputs, in this order.
     drift : Drift or None
         How the local exponent may drift with scale; None says that the law is exact.
     parameters : dict
-        One entry for each parameter of one of the law's coordinate sets.
+        One entry for each parameter of one of the law's coordinate sets, and for those of its effective inputs.
     correlation : dict
         Level → η of an LKJ(η) prior of the correlation of its effects across parameters; without one they are
         independent.
@@ -155,6 +157,8 @@ class ModelSpec(_Strict):
     area: str
     status: Literal["stable", "experimental"] = "stable"
     law: str
+    # Left out where empty, so that a model without any keeps its hash.
+    effective: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     drift: Drift | None = None
     notes: str = ""
     likelihood: Likelihood
@@ -187,7 +191,8 @@ class ModelSpec(_Strict):
 
     @model_validator(mode="after")
     def _parameters_fit_the_law(self) -> Self:
-        law, where = get_law(self.law, f"model {self.name!r}"), f"model {self.name!r}"
+        where = f"model {self.name!r}"
+        law = get_law(self.law, where).reading(self.effective, where)
         law.coordinates_for(self.parameters, where)
         for name, entry in self.parameters.items():
             target = entry.equals
@@ -207,8 +212,8 @@ class ModelSpec(_Strict):
         return self
 
     def get_law(self) -> Law:
-        """The law itself."""
-        return get_law(self.law)
+        """The law itself, with its effective inputs."""
+        return get_law(self.law).reading(self.effective, f"model {self.name!r}")
 
     @property
     def scales(self) -> dict[str, ParameterModel]:

@@ -70,7 +70,7 @@ class ResolvedModel(_Strict):
     active : tuple
         Levels at which the table has more than one group, so that effects are sampled.
     pivots : dict
-        Mean log of each input over the fitted runs.
+        Mean log of each input over the fitted runs; a further input shares the pivot of the axis it is measured on.
     parameters : dict
         Law parameters, floor included, and ``sigma``.
     nu_minus_2 : str or None
@@ -290,6 +290,8 @@ def _pivots(law: Law, runs: Runs) -> dict[str, float]:
                 f"{', '.join(c for c in ('params', 'tokens', 'compute') if c in table)}"
             )
     # An exact sum: rows in another order are the same model, to the last bit.
-    return {
+    means: dict[str, float] = {
         axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
     }
+    further = {g.name: 0.0 if g.like is None else means[g.like] for g in law.given}
+    return {**means, **further}

@@ -204,9 +204,7 @@ def _score_group(
     known = fitted.model.groups
     family: Group = architecture if architecture in known["architecture"] else New(architecture)
     on: Group = task if task in known["task"] else New(task)
-    points: dict[str, Any] = {
-        str(axis): part[axis].to_numpy(float) for axis in fitted.model.get_law().inputs
-    }
+    points: dict[str, Any] = dict(fitted.model.get_law().values(part))
     common: dict[str, Any] = {
         **points,
         "architecture": family,

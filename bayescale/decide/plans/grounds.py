@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -28,8 +28,12 @@ def grounds(
     where: Mapping[Side, Group],
     params: Sequence[float],
     tokens: Sequence[float],
+    given: Collection[str] = (),
 ) -> list[str]:
-    """Notes on actions (N, D): distance from the data, assumption, calibration, convergence, accounting of FLOP."""
+    """Notes on actions (N, D): distance from the data, assumption, calibration, convergence, accounting of FLOP.
+
+    ``given`` names the further inputs of the law that were stated; a note says what the others are taken for.
+    """
     points = complete(
         {
             "params": xr.DataArray(params, dims="point"),
@@ -42,6 +46,12 @@ def grounds(
         distance_note(first, points, [where["architecture"]]),
         assumption(fit),
         "not calibrated here: no back-test at this distance",
+        *dict.fromkeys(
+            f"{g.name} not given: {g.said}"
+            for member in fit.members
+            for g in member.model.get_law().given
+            if g.name not in given
+        ),
     ]
     if not fit.convergence.passed:
         said.append(str(fit.convergence))

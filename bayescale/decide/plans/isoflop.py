@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,14 +21,25 @@ VALLEY_DECADES = 1.25  # of N, to each side of the median optimum
 VALLEY_SIZES, PATH_STEPS = 41, 33
 
 
-def joint_curve(fit: Posterior, where: dict[Side, Group]) -> Curve | Mixture:
-    """Draws of one group's curve, of a fit or a stack whose laws all have an N and a D to choose."""
+def joint_curve(
+    fit: Posterior, where: dict[Side, Group], given: Mapping[str, float] | None = None
+) -> Curve | Mixture:
+    """Draws of one group's curve, of a fit or a stack whose laws all have an N and a D to choose.
+
+    ``given`` states further inputs; each must be read by the law, or by one of a stack's.
+    """
+    read = {g.name for member in fit.members for g in member.model.get_law().given}
+    for name in given or {}:
+        if name not in read:
+            raise PlanError(
+                f"{name} is not read by {fit.members[0].model.spec.name!r}; fit a model that does"
+            )
     for law in (member.model.get_law() for member in fit.members):
         if law.core.name != "joint":
             raise PlanError(
                 f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"
             )
-    return curve_of(fit, where)
+    return curve_of(fit, where, given=given)
 
 
 @dataclass(frozen=True)
@@ -38,9 +50,15 @@ class IsoFlop:
     log_compute: float
 
     @classmethod
-    def of(cls, fit: Posterior, where: dict[Side, Group], compute: float) -> IsoFlop:
-        """Take the draws of one group of a fit, or of a stack."""
-        return cls(joint_curve(fit, where), float(np.log(compute)))
+    def of(
+        cls,
+        fit: Posterior,
+        where: dict[Side, Group],
+        compute: float,
+        given: Mapping[str, float] | None = None,
+    ) -> IsoFlop:
+        """Take the draws of one group of a fit, or of a stack; ``given`` states further inputs of the law."""
+        return cls(joint_curve(fit, where, given), float(np.log(compute)))
 
     def at(self, compute: float) -> IsoFlop:
         """The same draws at another budget, in FLOP."""

@@ -173,6 +173,8 @@ class Plan:
 def _headline(problem: dict[str, Any]) -> str:
     money = "" if problem["dollars"] is None else f" (${problem['dollars']:,.0f})"
     named = [problem[side] for side in ("architecture", "task") if problem[side] != UNNAMED[side]]
+    if "unique_tokens" in problem:
+        named.append(f"{si(problem['unique_tokens'])} unique tokens")
     return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
 
 

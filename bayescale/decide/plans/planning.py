@@ -14,7 +14,7 @@ from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, prove
 from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.preregistration import RunForecast
-from bayescale.decide.plans.reach import require_target
+from bayescale.decide.plans.reach import require_count, require_target
 from bayescale.decide.risks.risk import Expectation, Risk, parse_risk
 from bayescale.errors import PlanError
 from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
@@ -30,6 +30,7 @@ def plan(
     risk: Risk | str | Sequence[Risk | str] | None = None,
     target_loss: float | None = None,
     *,
+    unique_tokens: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -49,6 +50,9 @@ def plan(
         recommendation. Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
+    unique_tokens : float, optional
+        U, all the tokens there are: more are had by repeating them. For a law of repeated data; without it none is
+        repeated, whatever D.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -70,7 +74,8 @@ def plan(
     risks: list[Risk] = _as_list(risk)
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
-    iso = IsoFlop.of(fit, where, budget.flop)
+    given = {} if unique_tokens is None else {"unique_tokens": require_count(unique_tokens)}
+    iso = IsoFlop.of(fit, where, budget.flop, given)
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
     log_params, outside = iso.candidates()
     log_r = iso.log_reducible(log_params)
@@ -109,6 +114,7 @@ def plan(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
+            **given,
         },
         table=table,
         frontier=iso.frontier(fitted_compute(first)),
@@ -123,13 +129,14 @@ def plan(
                 where,
                 [r.params for r in recommendations],
                 [r.tokens for r in recommendations],
+                given,
             ),
             *_caveats(table, outside),
             *_on_one_draw(risks, loss),
         ),
         provenance=provenance(fit),
         forecasts=tuple(
-            RunForecast.of(fit, where, r.risk, r.params, r.tokens) for r in recommendations
+            RunForecast.of(fit, where, r.risk, r.params, r.tokens, given) for r in recommendations
         ),
     )
 

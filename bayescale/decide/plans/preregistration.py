@@ -79,12 +79,18 @@ class RunForecast:
 
     @classmethod
     def of(
-        cls, fit: Posterior, where: dict[Side, Group], risk: str, params: float, tokens: float
+        cls,
+        fit: Posterior,
+        where: dict[Side, Group],
+        risk: str,
+        params: float,
+        tokens: float,
+        given: Mapping[str, float] | None = None,
     ) -> RunForecast:
         """Forecast one run as :func:`bayescale.predict` does with ``kind="run"``, and keep 400 of the draws."""
         parts = []
         for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
-            curve = group_curve(member, where)
+            curve = group_curve(member, where, given=given)
             logs = {"params": np.log([[params]]), "tokens": np.log([[tokens]])}
             campaign = np.log(curve.loss(curve.log_reducible(logs)))
             campaign = campaign + campaign_offset(member, where, curve.theta)[:, None]

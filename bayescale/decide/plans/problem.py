@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import Field
 
 from bayescale.decide.costs.budget import Budget
-from bayescale.decide.plans.reach import require_target
-from bayescale.decide.plans.tables import BudgetTable, GroupTable, read
+from bayescale.decide.plans.reach import require_count, require_target
+from bayescale.decide.plans.tables import BudgetTable, Count, GroupTable, count, read
 from bayescale.decide.risks.risk import Risk, parse_risk
 
 
@@ -21,6 +21,8 @@ class Problem(GroupTable):
     risk : list of str
         As text, ``"cvar:0.1"``; empty for the expectation.
     target_loss : float or None
+    unique_tokens : float or str or None
+        As a number, or as ``"100B"``.
     architecture, task, study : str or None
         Fitted labels.
     new_architecture : str or None
@@ -30,6 +32,7 @@ class Problem(GroupTable):
     budget: BudgetTable
     risk: list[str] = Field(default_factory=list)
     target_loss: float | None = None
+    unique_tokens: Count | None = None
     study: str | None = None
 
     def get_budget(self) -> Budget:
@@ -39,6 +42,12 @@ class Problem(GroupTable):
     def risks(self) -> list[Risk] | None:
         """The risk measures; None for the default."""
         return [parse_risk(text) for text in self.risk] or None
+
+    def tokens(self) -> float | None:
+        """Unique tokens, as a number."""
+        if self.unique_tokens is None:
+            return None
+        return require_count(count(self.unique_tokens, "tokens", "unique_tokens"))
 
 
 def load_problem(path: str | Path) -> Problem:
@@ -54,6 +63,7 @@ def load_problem(path: str | Path) -> Problem:
     problem = read(path, Problem)
     problem.get_budget()
     problem.risks()
+    problem.tokens()
     problem.group()
     if problem.target_loss is not None:
         require_target(problem.target_loss)

@@ -21,6 +21,7 @@ from bayescale.predict import campaign_offset
 
 TargetKind = Literal["campaign", "expected"]
 LARGEST_PARAMS = float(np.log(1e20))
+MOST_COUNT = 1e30
 COARSE, FINE = (
     0.25,
     0.02,
@@ -34,6 +35,16 @@ def require_target(target: object) -> float:
     value = float(target)
     if not (np.isfinite(value) and value > 0):
         raise PlanError(f"target_loss = {value:g} (expected a positive loss)")
+    return value
+
+
+def require_count(tokens: object) -> float:
+    """A number of tokens, or an error that says what it is."""
+    if isinstance(tokens, bool) or not isinstance(tokens, Real):
+        raise PlanError(f"unique_tokens = {tokens!r} (expected a number)")
+    value = float(tokens)
+    if not 1.0 <= value <= MOST_COUNT:
+        raise PlanError(f"unique_tokens = {value:g} (expected from 1 to {MOST_COUNT:g})")
     return value
 
 

@@ -1,0 +1,114 @@
+"""Effective inputs: what N and D are worth once it is said how they came about, read by a core in place of N and D.
+
+A model file names any of :data:`EFFECTIVE`; they apply in that order, and each reads one further column of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bayescale.laws import repeated_data, routed
+from bayescale.laws.core import Axis
+from bayescale.laws.namespace import Array, Namespace
+from bayescale.laws.parameter import Parameter
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a run is given besides its scale.
+
+    Attributes
+    ----------
+    name : str
+        Column of the table, and argument of a forecast.
+    missing : float
+        Value of a run of which nothing is said: there the effective inputs are the inputs themselves.
+    like : str or None
+        Axis whose pivot its log is centred by; None for a log that is left as it is.
+    said : str
+        What its absence assumes, for notes.
+    """
+
+    name: str
+    missing: float
+    like: Axis | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Effective:
+    """One way from inputs to effective inputs.
+
+    Attributes
+    ----------
+    name, title : str
+        Key in :data:`EFFECTIVE`, and a few words.
+    axes : tuple of str
+        Inputs of the core that it changes.
+    given : Given
+        The further input.
+    parameters : tuple of Parameter
+    transform : callable
+        ``(xp, centred, theta) -> changed``: centred effective logs of ``axes``, from centred logs of the core's inputs
+        and of the given one, and the completed parameters of the law.
+    span : callable
+        ``logs -> {axis: (low, high)}``: how far effective logs reach from given ones, for the range of a walk.
+    latex, source : str
+    """
+
+    name: str
+    title: str
+    axes: tuple[Axis, ...]
+    given: Given
+    parameters: tuple[Parameter, ...]
+    transform: Callable[[Namespace, Mapping[str, Array], Mapping[str, Array]], dict[str, Array]]
+    span: Callable[[Mapping[str, Array]], dict[Axis, tuple[Array, Array]]]
+    latex: str
+    source: str
+
+
+# More than anybody will ever train on, and its exponential is still a number.
+UNIQUE_TOKENS = Given("unique_tokens", 1e30, "tokens", "data taken as unlimited, none repeated")
+EXPERTS = Given("experts", 1.0, None, "taken as dense")
+_REPEATED = r"D' = U\,(1 + R_D^* (1 - e^{-R_D/R_D^*})),\quad R_D = D/U - 1"
+_EXCESS = r"U_N\,(1 + R_N^* (1 - e^{-R_N/R_N^*})),\quad R_N = N/U_N - 1"
+
+EFFECTIVE: dict[str, Effective] = {
+    effective.name: effective
+    for effective in (
+        Effective(
+            "repeated-data",
+            "tokens seen more than once",
+            ("params", "tokens"),
+            UNIQUE_TOKENS,
+            (repeated_data.R_D, repeated_data.R_N),
+            repeated_data.repeated,
+            repeated_data.span,
+            rf"{_REPEATED},\quad N' = N^{{U/D}} N''^{{1-U/D}},\quad N'' = {_EXCESS}",
+            "Muennighoff et al. 2023, eqs. 5 and 6, excess parameters counted by the share of repeats",
+        ),
+        Effective(
+            "repeated-data-printed",
+            "tokens seen more than once, as printed",
+            ("params", "tokens"),
+            UNIQUE_TOKENS,
+            (repeated_data.R_D, repeated_data.R_N),
+            repeated_data.as_printed,
+            repeated_data.span,
+            rf"{_REPEATED},\quad N' = {_EXCESS}",
+            "Muennighoff et al. 2023, eqs. 5 and 6",
+        ),
+        Effective(
+            "routed",
+            "experts of which each token sees few",
+            ("params",),
+            EXPERTS,
+            (routed.GAIN, routed.FADING, routed.E_START, routed.E_MAX),
+            routed.routed,
+            routed.span,
+            r"N' = N\,(\hat{E}/E_{start})^{g - h \log N}",
+            "Clark et al. 2022, eqs. 5 and 6, solved for the dense size of the same loss",
+        ),
+    )
+}
