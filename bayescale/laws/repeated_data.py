@@ -5,8 +5,9 @@ The value of a repeat decays with the scale R_D*, that of an excess parameter wi
 than D' = U·(1 + R_D*), no excess more than N' = U_N·(1 + R_N*), where U_N is the best size for U tokens seen once.
 
 As printed, parameters beyond U_N lose value even where nothing is repeated, so that a table without repetition does
-not follow the plain law. :func:`repeated` counts their loss by the share of tokens that are repeats, 1 − U/D: the plain
-law at one epoch, the printed one at many, and no jump between.
+not follow the plain law. :func:`repeated` counts their loss by the share of repeats among effective tokens, 1 − U/D',
+over the largest such share, R_D*/(1 + R_D*): the plain law at one epoch, the printed one at many, no jump between, and
+D matters through D' alone.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def repeated(
 ) -> dict[str, Array]:
     """Effective log N and log D; exactly the given ones where no token is repeated."""
     found = as_printed(xp, centred, theta)
-    share = -xp.expm1(-_epochs(xp, centred))
+    new = xp.minimum(centred["tokens"], centred["unique_tokens"])
+    share = -xp.expm1(new - found["tokens"]) * (1.0 + 1.0 / theta["R_D_star"])
     u = centred["params"]
     return found | {"params": u - share * (u - found["params"])}
 
