@@ -11,6 +11,7 @@ import pytest
 from helpers import make_fit, make_runs
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import least_squares
 from test_laws import ORACLE, inputs_of
 
 import bayescale as bs
@@ -360,6 +361,39 @@ def repeated_runs(repeat: bool, r_d: float = 12.0, r_n: float = 4.0) -> Runs:
     return bs.load_runs(frame, task_info=info)
 
 
+def information(runs: Runs) -> np.ndarray:
+    """Fisher information of (log R_D*, log R_N*), other parameters known, at noise of .2 %."""
+    columns = [runs.table[c].to_numpy(float) for c in ("params", "tokens", "unique_tokens")]
+    slopes = []
+    for name, truth in (("R_D_star", 12.0), ("R_N_star", 4.0)):
+        theta = PUBLISHED | {"R_D_star": 12.0, "R_N_star": 4.0}
+        high, low = (
+            loss(REPEATED, theta | {name: truth * np.exp(s)}, *columns) for s in (1e-4, -1e-4)
+        )
+        slopes.append((np.log(high) - np.log(low)) / 2e-4)
+    return np.array(slopes) @ np.array(slopes).T / 0.002**2
+
+
+def test_decay_is_recovered_by_the_law_alone() -> None:
+    runs = repeated_runs(True)
+    columns = [runs.table[c].to_numpy(float) for c in ("params", "tokens", "unique_tokens")]
+    observed = np.log(runs.table["loss"].to_numpy(float))
+
+    def misfit(x: np.ndarray) -> np.ndarray:
+        theta = PUBLISHED | {"R_D_star": np.exp(x[0]), "R_N_star": np.exp(x[1])}
+        return np.asarray(np.log(loss(REPEATED, theta, *columns)) - observed)
+
+    found = least_squares(misfit, np.log([40.0, 1.5])).x
+    error = np.sqrt(np.diag(np.linalg.inv(information(runs))))
+    assert error.max() < 0.2
+    assert (np.abs(found - np.log([12.0, 4.0])) < 3.3 * error).all()
+
+
+def test_runs_that_repeat_nothing_say_nothing_of_decay() -> None:
+    np.testing.assert_array_equal(information(repeated_runs(False)), 0.0)
+
+
+@pytest.mark.slow
 def test_decay_is_recovered_from_repeats_and_stays_at_its_prior_without_them() -> None:
     settings: dict[str, Any] = {"drift": False, "engine": "quick", "progress": False, "seed": 1}
     prior = {

@@ -13,7 +13,16 @@ from bayescale.spec import resolve
 from bayescale.zoo import copy_model, load_model, load_populations, model_names
 from bayescale.zoo.files import shipped_text
 
-SHIPPED = ["chinchilla", "compute", "data", "kaplan", "parameter", "parameter-data", "saturating"]
+SHIPPED = [
+    "chinchilla",
+    "compute",
+    "data",
+    "kaplan",
+    "parameter",
+    "parameter-data",
+    "repeated-data",
+    "saturating",
+]
 
 MINE = """
 extends = "parameter-data"

@@ -66,6 +66,7 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
                 "equation": readable(law.latex),
                 "latex": law.latex,
                 "source": law.source,
+                "reads": [*law.inputs, *(g.name for g in law.given)],
                 "likelihood": spec.likelihood.family,
                 "parameters": rows,
                 "hash": spec.hash,
@@ -73,8 +74,11 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
         )
         return
     say(f"{spec.name}: {spec.title} ({spec.area}, {spec.status})")
-    say(f"  {readable(law.latex)}")
+    for equation in law.equations:
+        say(f"  {readable(equation)}")
     say(f"  from {law.source}")
+    for given in law.given:
+        say(f"  reads {given.name} besides {' and '.join(law.inputs)}; without it, {given.said}")
     say(f"  {spec.likelihood.family} noise of the log loss, {_drifting(spec)}\n")
     cells = [cell for row in rows for cell in _cells(row)]
     table(["parameter", "prior", "tasks", "unit", "pooled over, scale of τ"], cells)

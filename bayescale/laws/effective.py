@@ -85,7 +85,7 @@ EFFECTIVE: dict[str, Effective] = {
             (repeated_data.R_D, repeated_data.R_N),
             repeated_data.repeated,
             repeated_data.span,
-            rf"{_REPEATED},\quad N' = N^{{1-s}} N''^{{s}},\quad s = (1 - U/D')(1 + 1/R_D^*),\quad N'' = {_EXCESS}",
+            rf"{_REPEATED},\quad N' = N^{{(1-s)}} N''^{{s}},\quad s = (1 - U/D')(1 + 1/R_D^*),\quad N'' = {_EXCESS}",
             "Muennighoff et al. 2023, eqs. 5 and 6, excess parameters counted by the share of repeats",
         ),
         Effective(

@@ -97,12 +97,17 @@ class Law:
     @property
     def latex(self) -> str:
         """The law as an equation, without dollar signs."""
+        return ",\\quad ".join(self.equations)
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """The law, and what its effective inputs are, in LaTeX."""
         law = (
             f"L = {self.link.latex},\\quad R = {self.core.latex}"
             if self.link.bounded
             else f"L = L_\\infty + {self.core.latex}"
         )
-        return ",\\quad ".join([law, *(effective.latex for effective in self.effective)])
+        return (law, *(effective.latex for effective in self.effective))
 
     @property
     def source(self) -> str:
