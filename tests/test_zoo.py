@@ -21,6 +21,7 @@ SHIPPED = [
     "parameter",
     "parameter-data",
     "repeated-data",
+    "routed",
     "saturating",
 ]
 

@@ -19,7 +19,7 @@ from bayescale.errors import BayescaleError, ForecastError
 if TYPE_CHECKING:
     from bayescale.predict import Forecast
 
-_AXES = ("params", "tokens", "compute", "unique_tokens")
+_AXES = ("params", "tokens", "compute", "unique_tokens", "experts")
 _LOSSES = ("median", "lo50", "hi50", "lo90", "hi90")
 
 
@@ -32,6 +32,7 @@ def predict(
     tokens: Several = (),
     compute: Several = (),
     unique_tokens: Several = (),
+    experts: Several = (),
     architecture: Several = (),
     new_architecture: Several = (),
     task: str | None = None,
@@ -46,7 +47,7 @@ def predict(
     fit
         A fit written by bayescale fit, or a stack written by bayescale compare.
     at
-        Table of points (CSV, …) with columns params, tokens, compute or unique_tokens; any other is left out.
+        Table of points (CSV, …) with columns params, tokens, compute, unique_tokens or experts; any other is left out.
     params
         N, e.g. 70B. Repeated: one point each, of equal number with --tokens.
     tokens
@@ -55,6 +56,8 @@ def predict(
         C in FLOP; alone, of a law in N and D, it means the compute-optimal frontier.
     unique_tokens
         How many of the tokens differ, e.g. 100B, for a model of repeated data.
+    experts
+        Experts of a routed layer, for a model of routed networks.
     architecture
         A fitted one. May be repeated.
     new_architecture
@@ -68,7 +71,7 @@ def predict(
     json
         Print one JSON document and nothing else on standard output.
     """
-    given = (params, tokens, compute, unique_tokens)
+    given = (params, tokens, compute, unique_tokens, experts)
     if at is not None and any(given):
         raise ForecastError(
             "give points with --at, or with --params, --tokens, --compute, not both"
@@ -95,6 +98,7 @@ def predict(
             tokens=points.get("tokens"),
             compute=points.get("compute"),
             unique_tokens=points.get("unique_tokens"),
+            experts=points.get("experts"),
             architecture=groups,
             task=chosen_task,
             kind=kind,

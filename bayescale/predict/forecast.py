@@ -107,6 +107,7 @@ def predict(
     tokens: Values | None = None,
     compute: Values | None = None,
     unique_tokens: Values | None = None,
+    experts: Values | None = None,
     architecture: Group | Sequence[Group] | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -127,6 +128,8 @@ def predict(
         N and D, means the frontier: each draw at its own optimal N and D.
     unique_tokens : float, array or DataArray, optional
         U, for a law of repeated data: how many of the D tokens differ. Without it none is repeated.
+    experts : float, array or DataArray, optional
+        For a law of routed networks: experts of a routed layer. Without it the network is dense.
     architecture, task, study : str, New, or (architecture only) a list of them
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}
@@ -151,12 +154,6 @@ def predict(
     require_posterior(fit, "predict")
     fit.require_converged(allow_unconverged)
     if isinstance(fit, Stacked):
-        read = [
-            "unique_tokens" in [g.name for g in member.model.get_law().given]
-            for member, _ in fit.parts
-        ]
-        if unique_tokens is not None and not any(read):
-            raise ForecastError("no law of the stack reads unique_tokens")
         asked: dict[str, Any] = {
             "params": params,
             "tokens": tokens,
@@ -168,9 +165,11 @@ def predict(
             "kind": kind,
             "allow_unconverged": allow_unconverged,
         }
-        own = [unique_tokens if reads else None for reads in read]
-        members = zip(fit.parts, own, strict=True)
-        together = mixed(fit, [predict(m, **asked, unique_tokens=u) for (m, _), u in members])
+        given = {"unique_tokens": unique_tokens, "experts": experts}
+        own = _given_to_members(fit, {k: v for k, v in given.items() if v is not None})
+        members = [member for member, _ in fit.parts]
+        drawn = [predict(m, **asked, **mine) for m, mine in zip(members, own, strict=True)]
+        together = mixed(fit, drawn)
         notes = [n for n in together.notes if n != MEAN_LEFT_OUT]
         return replace(together, notes=(*notes, *_of_the_mean(together.draws)))
     law = fit.model.get_law()
@@ -179,6 +178,7 @@ def predict(
         "tokens": tokens,
         "compute": compute,
         "unique_tokens": unique_tokens,
+        "experts": experts,
     }
     points = complete(locate(stated, at))
     _check_given(law, points)
@@ -215,6 +215,15 @@ def predict(
         fit.model.loss_unit,
         tuple(notes),
     )
+
+
+def _given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[str, Values]]:
+    """What each member of a stack reads of the further inputs; one that none reads is refused."""
+    read = [[g.name for g in member.model.get_law().given] for member, _ in stack.parts]
+    for name in given:
+        if not any(name in names for names in read):
+            raise ForecastError(f"no law of the stack reads {name}")
+    return [{name: given[name] for name in names if name in given} for names in read]
 
 
 def _check_given(law: Law, points: Mapping[str, xr.DataArray]) -> None:

@@ -13,12 +13,12 @@ TEXT = ("run_id", "architecture", "task", "study", "seed", "sweep", "flag")
 TRUTHS = ("unfinished",)
 NUMBERS = (
     "params", "tokens", "compute", "loss_se", "step", "unique_tokens",
-    "params_total", "params_non_embedding", "params_active", "forward_flops", "trials",
+    "params_total", "params_non_embedding", "params_active", "forward_flops", "trials", "experts",
 )  # fmt: skip
 CANONICAL = (
     "run_id", "architecture", "task", "study", "params", "tokens", "compute", "loss", "loss_se",
     "step", "seed", "sweep", "unique_tokens", "params_total", "params_non_embedding",
-    "params_active", "forward_flops", "trials", "unfinished", "flag",
+    "params_active", "forward_flops", "trials", "experts", "unfinished", "flag",
 )  # fmt: skip
 # What the parts of a table that names neither family nor task are called.
 UNNAMED = {"architecture": "default", "task": "loss"}
@@ -58,6 +58,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
                       "gmacs", "mmacs", "tmacs", "gmacs_per_sample", "macs_per_sample", "gflops",
                       "gflop", "mflops", "mult_adds"),
     "trials": ("n_items", "num_items", "n_trials", "num_trials", "n_questions", "num_questions"),
+    "experts": ("n_experts", "num_experts", "number_of_experts"),
     "unfinished": ("censored", "incomplete", "not_finished", "still_training"),
     "flag": ("flags", "anomaly", "flagged"),
 }  # fmt: skip

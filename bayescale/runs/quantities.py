@@ -12,7 +12,7 @@ from bayescale.errors import DataError
 from bayescale.wording import counted
 
 COUNTS = frozenset({"params", "tokens", "unique_tokens", "params_total", "params_non_embedding",
-                    "params_active", "step"})  # fmt: skip
+                    "params_active", "step", "experts"})  # fmt: skip
 FLOPS = frozenset({"compute", "forward_flops"})
 DATA_AMOUNTS = frozenset({"tokens", "unique_tokens"})
 

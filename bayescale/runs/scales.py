@@ -22,7 +22,7 @@ COUNTS = {
 }
 _OPTIONAL = (
     "loss_se", "unique_tokens", "params_total", "params_non_embedding", "params_active",
-    "forward_flops", "trials",
+    "forward_flops", "trials", "experts",
 )  # fmt: skip
 
 
