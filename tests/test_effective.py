@@ -291,7 +291,7 @@ def test_a_law_that_reads_no_unique_tokens_refuses_them() -> None:
 @pytest.mark.parametrize("unique", [0.0, float("nan"), "many"])
 def test_unique_tokens_must_be_a_count(fit: Fit, unique: Any) -> None:
     with pytest.raises(PlanError, match="unique_tokens"):
-        bs.plan(fit, 1e22, unique_tokens=unique)
+        bs.plan(fit, 1e22, unique_tokens=unique, allow_experimental=True)
 
 
 def test_the_numeric_optimum_is_the_closed_one_where_data_are_enough(fit: Fit) -> None:
@@ -326,7 +326,10 @@ def test_no_action_beats_the_optimum_where_data_are_few(fit: Fit, drifting: Fit)
 
 
 def test_a_plan_repeats_data_when_they_run_out(fit: Fit) -> None:
-    free, short = bs.plan(fit, 1e22), bs.plan(fit, 1e22, unique_tokens=5e9)
+    with pytest.raises(PlanError, match="experimental"):
+        bs.plan(fit, 1e22, unique_tokens=5e9)
+    free = bs.plan(fit, 1e22, allow_experimental=True)
+    short = bs.plan(fit, 1e22, unique_tokens=5e9, allow_experimental=True)
     assert short.problem["unique_tokens"] == 5e9
     assert "5B unique tokens" in str(short)
     assert "unique_tokens" not in free.problem
