@@ -168,8 +168,8 @@ def predict(
         given = {"unique_tokens": unique_tokens, "experts": experts}
         own = _given_to_members(fit, {k: v for k, v in given.items() if v is not None})
         members = [member for member, _ in fit.parts]
-        drawn = [predict(m, **asked, **mine) for m, mine in zip(members, own, strict=True)]
-        together = mixed(fit, drawn)
+        forecasts = [predict(m, **asked, **mine) for m, mine in zip(members, own, strict=True)]
+        together = mixed(fit, forecasts)
         notes = [n for n in together.notes if n != MEAN_LEFT_OUT]
         return replace(together, notes=(*notes, *_of_the_mean(together.draws)))
     law = fit.model.get_law()
