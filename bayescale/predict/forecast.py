@@ -217,7 +217,7 @@ def predict(
     )
 
 
-def _given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[str, Values]]:
+def _given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[str, Any]]:
     """What each member of a stack reads of the further inputs; one that none reads is refused."""
     read = [[g.name for g in member.model.get_law().given] for member, _ in stack.parts]
     for name in given:

@@ -29,8 +29,8 @@ def grid(**axes: Values) -> xr.Dataset:
     Parameters
     ----------
     **axes
-        ``params``, ``tokens``, ``compute``, or a further input of the law (``unique_tokens``), one-dimensional; numbers,
-        or text as in a table (``"70B"``).
+        ``params``, ``tokens``, ``compute``, or a further input of the law (``unique_tokens``), one-dimensional;
+        numbers, or text as in a table (``"70B"``).
 
     Examples
     --------
