@@ -188,7 +188,7 @@ def test_every_shipped_model_resolves_to_numbers(model: str, pool: bool) -> None
             assert 0 < low < high
             assert parameter.support == "positive" or high < 1
             assert parameter.source
-    assert set(done.pivots) == set(law.inputs)
+    assert set(done.pivots) == {*law.inputs, *(g.name for g in law.given)}
     assert not pool or done.groups["architecture"]
     again = ResolvedModel.model_validate_json(done.model_dump_json())
     assert again == done
