@@ -11,7 +11,6 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
-from bayescale.laws import Law
 from bayescale.posterior import (
     Fit,
     Group,
@@ -23,6 +22,7 @@ from bayescale.posterior import (
     require_posterior,
 )
 from bayescale.predict.distance import distance, distance_note
+from bayescale.predict.further import check_given, given_to_members
 from bayescale.predict.mixing import mixed
 from bayescale.predict.noise import Noise, campaign_offset, run_log_loss
 from bayescale.predict.points import AXES, Values, complete, locate
@@ -166,7 +166,7 @@ def predict(
             "allow_unconverged": allow_unconverged,
         }
         given = {"unique_tokens": unique_tokens, "experts": experts}
-        own = _given_to_members(fit, {k: v for k, v in given.items() if v is not None})
+        own = given_to_members(fit, {k: v for k, v in given.items() if v is not None})
         members = [member for member, _ in fit.parts]
         forecasts = [predict(m, **asked, **mine) for m, mine in zip(members, own, strict=True)]
         together = mixed(fit, forecasts)
@@ -181,7 +181,7 @@ def predict(
         "experts": experts,
     }
     points = complete(locate(stated, at))
-    _check_given(law, points)
+    check_given(law, points)
     on_frontier = law.core.name == "joint" and set(points) & set(AXES) == {"compute"}
     missing = [axis for axis in law.inputs if axis not in points]
     if missing and not on_frontier:
@@ -215,25 +215,6 @@ def predict(
         fit.model.loss_unit,
         tuple(notes),
     )
-
-
-def _given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[str, Any]]:
-    """What each member of a stack reads of the further inputs; one that none reads is refused."""
-    read = [[g.name for g in member.model.get_law().given] for member, _ in stack.parts]
-    for name in given:
-        if not any(name in names for names in read):
-            raise ForecastError(f"no law of the stack reads {name}")
-    return [{name: given[name] for name in names if name in given} for names in read]
-
-
-def _check_given(law: Law, points: Mapping[str, xr.DataArray]) -> None:
-    """Raise for a further input that the law does not read: it would be left out without a word."""
-    known = [g.name for g in law.given]
-    for name in points:
-        if name not in AXES and name not in known:
-            raise ForecastError(
-                f"law {law.name!r} does not read {name}; fit a model that does (bayescale models)"
-            )
 
 
 def _of_new_groups(fit: Fit, where: Sequence[Mapping[Side, Group]]) -> list[str]:

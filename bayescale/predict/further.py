@@ -1,0 +1,32 @@
+"""Further inputs of a forecast, such as unique tokens: each must be read by the law, or by one of a stack's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from bayescale.errors import ForecastError
+from bayescale.laws import Law
+from bayescale.posterior import Stacked
+from bayescale.predict.points import AXES, Values
+
+
+def given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """What each member of a stack reads of the further inputs; one that none reads is refused."""
+    read = [[g.name for g in member.model.get_law().given] for member, _ in stack.parts]
+    for name in given:
+        if not any(name in names for names in read):
+            raise ForecastError(f"no law of the stack reads {name}")
+    return [{name: given[name] for name in names if name in given} for names in read]
+
+
+def check_given(law: Law, points: Mapping[str, xr.DataArray]) -> None:
+    """Raise for a further input that the law does not read: it would be left out without a word."""
+    known = [g.name for g in law.given]
+    for name in points:
+        if name not in AXES and name not in known:
+            raise ForecastError(
+                f"law {law.name!r} does not read {name}; fit a model that does (bayescale models)"
+            )
