@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Pilot,
         Plan,
         Quantile,
+        Selection,
         UncertainBudget,
         budget_frontier,
         cheapest,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         monitor,
         plan,
         score_plan,
+        select,
     )
     from bayescale.posterior import Fit, Stacked, load_fit, load_stack
     from bayescale.predict import (
@@ -82,6 +84,7 @@ __all__ = [
     "Plan",
     "Quantile",
     "Runs",
+    "Selection",
     "Sensitivity",
     "Stacked",
     "Task",
@@ -113,6 +116,7 @@ __all__ = [
     "predict",
     "sbc",
     "score_plan",
+    "select",
     "sensitivity",
     "stack",
 ]
@@ -139,6 +143,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "Plan": ("bayescale.decide", "Plan"),
     "Quantile": ("bayescale.decide", "Quantile"),
     "Runs": ("bayescale.runs", "Runs"),
+    "Selection": ("bayescale.decide", "Selection"),
     "Sensitivity": ("bayescale.checks", "Sensitivity"),
     "Stacked": ("bayescale.posterior", "Stacked"),
     "Task": ("bayescale.runs", "Task"),
@@ -169,6 +174,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "predict": ("bayescale.predict", "predict"),
     "sbc": ("bayescale.workflow", "sbc"),
     "score_plan": ("bayescale.decide", "score_plan"),
+    "select": ("bayescale.decide", "select"),
     "sensitivity": ("bayescale.checks", "sensitivity"),
     "stack": ("bayescale.predict", "stack"),
 }

@@ -38,6 +38,7 @@ COMMANDS = [
     ("design",),
     ("score",),
     ("monitor",),
+    ("select",),
     ("cheapest",),
     ("cost",),
     ("hardware",),
@@ -336,3 +337,15 @@ def test_plot_writes_both_files(
     assert run([str(w) for w in words]) == 1, "an existing figure was replaced"
     assert "--force" in capsys.readouterr().err
     call(*words, "--force")
+
+
+def test_select_says_draws_and_writes(call: Call, saved: Path, tmp_path: Path) -> None:
+    words = ("select", saved, "--compute", "1e23", "--among", "Pythia", "--among", "GPT-J")
+    figure = tmp_path / "groups.pdf"
+    data = as_json(call(*words, "--new", "mamba-3", "--plot", figure, "--json"))
+    assert sum(data["table"]["p_best"]["values"]) == pytest.approx(1.0)
+    assert data["table"]["group"]["values"] == ["Pythia", "GPT-J", "new: mamba-3"]
+    assert figure.read_bytes().startswith(b"%PDF")
+    said = call(*words)
+    assert "P(best)" in said
+    assert "Pythia − GPT-J" in said

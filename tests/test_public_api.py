@@ -22,6 +22,7 @@ PUBLIC = {
     "decide": ["Budget", "CVaR", "Expectation", "Plan", "Quantile", "plan"],
     "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
     "budget": ["Cheapest", "budget_frontier", "cheapest"],
+    "choose": ["Selection", "select"],
     "inform": ["Design", "Pilot", "UncertainBudget", "design", "load_pilots"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],
     "show": ["plot"],

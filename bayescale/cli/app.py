@@ -24,6 +24,7 @@ from bayescale.cli.monitoring import monitor
 from bayescale.cli.planning import plan
 from bayescale.cli.plotting import plot
 from bayescale.cli.scoring import score
+from bayescale.cli.selecting import select
 from bayescale.cli.simulating import sbc
 
 
@@ -62,6 +63,7 @@ app.command(backtest, name="backtest")
 app.command(compare, name="compare")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
+app.command(select, name="select")
 app.command(cheapest, name="cheapest")
 app.command(score, name="score")
 app.command(monitor, name="monitor")

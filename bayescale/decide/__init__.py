@@ -20,6 +20,7 @@ from bayescale.decide.monitoring.monitored import Monitored, RunStatus
 from bayescale.decide.monitoring.scoring import Score, load_ledger, record, score_plan
 from bayescale.decide.plans.budget_frontier import budget_frontier
 from bayescale.decide.plans.cheapest import Cheapest, cheapest
+from bayescale.decide.plans.crossing import Crossing
 from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
@@ -28,6 +29,8 @@ from bayescale.decide.plans.plan_file import load_plan
 from bayescale.decide.plans.planning import plan
 from bayescale.decide.plans.preregistration import Part, RunForecast
 from bayescale.decide.plans.problem import Problem, load_problem
+from bayescale.decide.plans.selecting import select
+from bayescale.decide.plans.selection import Selection
 from bayescale.decide.plans.tables import BudgetTable
 from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
@@ -44,6 +47,7 @@ __all__ = [
     "Choice",
     "Cost",
     "Costing",
+    "Crossing",
     "Days",
     "Design",
     "Emissions",
@@ -78,6 +82,7 @@ __all__ = [
     "RunStatus",
     "SampleWorth",
     "Score",
+    "Selection",
     "Tail",
     "TrainingCurve",
     "UncertainBudget",
@@ -111,4 +116,5 @@ __all__ = [
     "record",
     "require_moment",
     "score_plan",
+    "select",
 ]

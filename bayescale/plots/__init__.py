@@ -10,6 +10,7 @@ from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_n
 from bayescale.plots.pilots import pilots
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
+from bayescale.plots.selection import selection
 from bayescale.plots.training import monitor
 from bayescale.plots.valleys import frontier
 from bayescale.plots.weights import stacking, stacking_numbers
@@ -33,6 +34,7 @@ __all__ = [
     "ranks",
     "ranks_numbers",
     "save",
+    "selection",
     "stacking",
     "stacking_numbers",
 ]

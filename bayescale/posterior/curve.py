@@ -120,6 +120,16 @@ class Curve:
         with np.errstate(over="ignore"):
             return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
 
+    def reducible(self, loss: np.ndarray) -> np.ndarray:
+        """Log R from the expected loss, shape (draw, …).
+
+        NaN below the floor, infinite at the random-guess level and above it.
+        """
+        floor = self.floor.reshape(-1, *[1] * (loss.ndim - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_r = self.law.link.log_reducible(numpy_namespace, loss, floor, self.upper)
+        return log_r if self.upper is None else np.where(loss >= self.upper, np.inf, log_r)
+
     def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
 

@@ -66,6 +66,11 @@ class Mixture:
         own = self._split(log_reducible)
         return np.concatenate([p.loss(values) for p, values in zip(self.parts, own, strict=True)])
 
+    def reducible(self, loss: np.ndarray) -> np.ndarray:
+        """Log R from the expected loss, as :meth:`Curve.reducible`."""
+        own = zip(self.parts, self._split(loss), strict=True)
+        return np.concatenate([part.reducible(values) for part, values in own])
+
     def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, as :meth:`Curve.optimum`."""
         found = [part.optimum(log_compute) for part in self.parts]

@@ -14,7 +14,6 @@ from bayescale.decide.plans.inverse import Inverse
 from bayescale.decide.plans.isoflop import joint_curve
 from bayescale.decide.plans.montecarlo import mean_error
 from bayescale.errors import PlanError, unknown
-from bayescale.laws import numpy_namespace
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Curve, Group, Mixture, Posterior, Side, Stacked
 from bayescale.predict import campaign_offset
@@ -126,7 +125,7 @@ class Reach:
         parts = self.curve.parts if isinstance(self.curve, Mixture) else (self.curve,)
         ends = np.cumsum([len(part.floor) for part in parts])
         targets = np.split(self.target, ends[:-1])
-        return [Inverse(p, _log_target(p, t)) for p, t in zip(parts, targets, strict=True)]
+        return [Inverse(p, p.reducible(t)) for p, t in zip(parts, targets, strict=True)]
 
 
 def _offset(fit: Posterior, where: dict[Side, Group]) -> np.ndarray:
@@ -136,13 +135,6 @@ def _offset(fit: Posterior, where: dict[Side, Group]) -> np.ndarray:
         theta = {k: v.to_numpy().ravel() for k, v in member.parameters(where).items()}
         out.append(campaign_offset(member, where, theta)[draws])
     return np.concatenate(out)
-
-
-def _log_target(curve: Curve, target: np.ndarray) -> np.ndarray:
-    """Log R at the target: NaN below the floor, infinite at the random-guess level and above it."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_r = curve.law.link.log_reducible(numpy_namespace, target, curve.floor, curve.upper)
-    return log_r if curve.upper is None else np.where(target >= curve.upper, np.inf, log_r)
 
 
 def enough(needed: np.ndarray, probability: float) -> np.ndarray:
