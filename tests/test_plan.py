@@ -16,7 +16,8 @@ from helpers import make_fit, make_runs
 from scipy.optimize import brentq
 from test_laws import TEXTBOOK
 
-from bayescale.decide import Budget, CVaR, Expectation, IsoFlop, Plan, Quantile, plan
+from bayescale.decide import Budget, CVaR, Entropic, Expectation, IsoFlop, Plan, Quantile, plan
+from bayescale.decide.plans.judging import read_risks
 from bayescale.decide.plans.plan import si
 from bayescale.errors import (
     BayescaleError,
@@ -26,7 +27,7 @@ from bayescale.errors import (
     UnknownNameError,
 )
 from bayescale.laws import joint_frontier, textbook_theta
-from bayescale.posterior import Fit, New
+from bayescale.posterior import Fit, New, Stacked
 from bayescale.predict import EXACT_LAW, predict
 from bayescale.zoo import load_model
 
@@ -145,6 +146,46 @@ def test_recommendations_have_the_least_risk_of_the_table(made: Plan) -> None:
         assert r.loss["lo90"] < r.loss["lo50"] < r.loss["median"] < r.loss["hi50"] < r.loss["hi90"]
     np.testing.assert_array_equal(made.table["loss"], made.table["risk_expectation"])
     assert np.all(made.table["risk_cvar:0.1"] >= made.table["risk_quantile:0.9"])
+
+
+def test_every_risk_is_reached_by_name_and_is_what_it_says(fit: Fit) -> None:
+    names = ["p_miss:2.2", "expected_regret", "minimax_regret"]
+    made = plan(fit, 1e23, names)
+    assert [r.risk for r in made.recommendations] == names
+    iso = IsoFlop.of(fit, fit.groups(), 1e23)
+    loss = iso.loss(iso.log_reducible(np.log(made.table["params"].to_numpy())))
+    np.testing.assert_allclose(made.table["risk_p_miss:2.2"], (loss > 2.2).mean(axis=0))
+    # Against what each draw could have had, not against the best of the table.
+    regret = loss - iso.loss(iso.optimum[1])[:, None]
+    assert np.all(regret > -1e-12)
+    np.testing.assert_allclose(made.table["risk_expected_regret"], regret.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(made.table["risk_minimax_regret"], regret.max(axis=0), atol=1e-12)
+    for r in made.recommendations:
+        assert r.risk_value <= float(made.table[f"risk_{r.risk}"].min()) * (1 + 1e-9)
+
+
+def test_a_worst_case_is_over_the_laws_of_a_stack(fit: Fit) -> None:
+    other = make_fit("chinchilla", make_runs(), draws=300, seed=1)
+    risks = ["worst_case(expectation)", "expectation"]
+    made = plan(Stacked((fit, other), (0.5, 0.5)), 1e23, risks)
+    log_n = np.log(made.table["params"].to_numpy())
+    mean = []
+    for member, draws in Stacked((fit, other), (0.5, 0.5)).parts:
+        iso = IsoFlop.of(member, member.groups(), 1e23)
+        mean.append(iso.loss(iso.log_reducible(log_n))[draws].mean(axis=0))
+    np.testing.assert_allclose(made.table["risk_worst_case(expectation)"], np.max(mean, axis=0))
+    assert np.all(made.table[f"risk_{risks[0]}"] >= made.table["risk_expectation"])
+    with pytest.raises(PlanError, match=r"worst_case\(expectation\) is over the laws of a stack"):
+        plan(fit, 1e23, risks)
+
+
+def test_an_entropic_risk_of_a_loss_without_limits_is_refused(fit: Fit) -> None:
+    for risk in ("entropic:1", "worst_case(entropic:1)"):
+        with pytest.raises(PlanError, match=r"does not exist: E\[exp|of a stack"):
+            plan(fit, 1e23, risk)
+    curve = IsoFlop.of(fit, fit.groups(), 1e23).curve
+    limited = replace(curve, upper=4.0)  # type: ignore[type-var]
+    assert read_risks("entropic:1", limited) == [Entropic(1.0, "bounded")]
 
 
 def test_the_optimum_is_that_of_the_draws(fit: Fit, made: Plan) -> None:

@@ -53,7 +53,8 @@ def plan(
     spending
         What the run may cost.
     risk
-        expectation, cvar:0.1 or quantile:0.9. Repeated: one recommendation each.
+        expectation, cvar:0.1, quantile:0.9, p_miss:2.3, expected_regret, minimax_regret, entropic:1 (for a bounded
+        loss), or worst_case(cvar:0.1) over the laws of a stack. Repeated: one recommendation each.
     target_loss
         For the probability of reaching it.
     architecture

@@ -33,12 +33,14 @@ from bayescale.decide.plans.selecting import select
 from bayescale.decide.plans.selection import Selection
 from bayescale.decide.plans.tables import BudgetTable
 from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
+from bayescale.decide.risks.parsing import RISK_NAMES, parse_risk
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
-from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk, parse_risk
+from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk
 
 __all__ = [
     "LEAST_FLOP",
     "MOST_FLOP",
+    "RISK_NAMES",
     "Amount",
     "Budget",
     "BudgetTable",

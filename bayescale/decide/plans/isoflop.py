@@ -72,14 +72,18 @@ class IsoFlop:
         log_params, log_r = self.curve.optimum(self.log_compute)
         return log_params, log_r
 
+    @cached_property
+    def frontier_loss(self) -> np.ndarray:
+        """Expected loss of each draw at its own optimum, shape (draw,)."""
+        return self.loss(self.optimum[1])
+
     def shares(self) -> dict[str, np.ndarray]:
         """What each draw's loss at its optimum is made of: ``params``, ``tokens`` and ``floor``, summing to one.
 
         The reducible part is divided as the law's inner sum is, (A·N^−β)^(1/γ) against (B·D^−δ)^(1/γ).
         """
-        log_params, log_r = self.optimum
-        loss = self.loss(log_r)
-        floor = self.curve.floor / loss
+        log_params, _ = self.optimum
+        floor = self.curve.floor / self.frontier_loss
         inner = self.curve.param_share(
             {"params": log_params[:, None], "tokens": self.log_total - log_params[:, None]}
         )[:, 0]
@@ -156,11 +160,11 @@ class IsoFlop:
         return xr.Dataset(rounded, coords={"prob": list(PROBS)})
 
     def _optimum_quantiles(self) -> dict[str, np.ndarray]:
-        log_params, log_r = self.optimum
+        log_params, _ = self.optimum
         return {
             "params": _quantiles(np.exp(log_params)),
             "tokens": _quantiles(np.exp(self.log_total - log_params)),
-            "loss": _quantiles(self.loss(log_r)),
+            "loss": _quantiles(self.frontier_loss),
         }
 
 

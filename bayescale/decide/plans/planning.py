@@ -7,18 +7,17 @@ from functools import partial
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize_scalar
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
+from bayescale.decide.plans.judging import best_size, judged, on_one_draw, read_risks
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.preregistration import RunForecast
 from bayescale.decide.plans.reach import require_target
-from bayescale.decide.risks.risk import Expectation, Risk, parse_risk
-from bayescale.errors import PlanError
+from bayescale.decide.risks.risk import Risk
 from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
-from bayescale.predict import LARGEST_SHARE, assumption, run_cdf
+from bayescale.predict import assumption, run_cdf
 
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
@@ -47,6 +46,7 @@ def plan(
     risk : Risk, str or sequence of them, optional
         How the loss of an action is judged; ``Expectation()`` by default, or as text, ``"cvar:0.1"``. Each gives one
         recommendation. Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist.
+        Regret is against each draw's own optimum; a worst case is over the laws of a stack.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
     architecture, task, study : str or New, optional
@@ -67,10 +67,10 @@ def plan(
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
     if target_loss is not None:
         require_target(target_loss)
-    risks: list[Risk] = _as_list(risk)
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
     iso = IsoFlop.of(fit, where, budget.flop)
+    risks = read_risks(risk, iso.curve)
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
     log_params, outside = iso.candidates()
     log_r = iso.log_reducible(log_params)
@@ -80,16 +80,15 @@ def plan(
             "params": ("action", np.exp(log_params)),
             "tokens": ("action", np.exp(iso.log_total - log_params)),
             "loss": ("action", loss.mean(axis=0)),
-            **{f"risk_{r.name}": ("action", r(loss)) for r in risks},
+            **{f"risk_{r.name}": ("action", judged(r, loss, iso.frontier_loss)) for r in risks},
             "regret": ("action", waste.mean(axis=0)),
             "p_regret": ("action", (waste <= REGRET).mean(axis=0)),
         }
     )
     if hit is not None:
         table["p_hit"] = ("action", hit(loss))
-    best_n, best_r = iso.optimum
-    floor = iso.curve.floor
-    frontier_loss = iso.loss(best_r)
+    best_n, _ = iso.optimum
+    floor, frontier_loss = iso.curve.floor, iso.frontier_loss
     optimum = {
         "params": named_quantiles(np.exp(best_n)),
         "tokens": named_quantiles(np.exp(iso.log_total - best_n)),
@@ -125,22 +124,13 @@ def plan(
                 [r.tokens for r in recommendations],
             ),
             *_caveats(table, outside),
-            *_on_one_draw(risks, loss),
+            *on_one_draw(risks, loss, frontier_loss),
         ),
         provenance=provenance(fit),
         forecasts=tuple(
             RunForecast.of(fit, where, r.risk, r.params, r.tokens) for r in recommendations
         ),
     )
-
-
-def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
-    if risk is None:
-        return [Expectation()]
-    given = list(risk) if isinstance(risk, Sequence) and not isinstance(risk, str) else [risk]
-    if not given:
-        raise PlanError("risk is an empty list")
-    return [parse_risk(r) if isinstance(r, str) else r for r in given]
 
 
 def _hit(fit: Posterior, where: dict[Side, Group], target: float, loss: np.ndarray) -> np.ndarray:
@@ -153,17 +143,6 @@ def _best_hit(iso: IsoFlop, hit: Callable[[np.ndarray], np.ndarray]) -> float:
     log_params, _ = iso.candidates()
     loss = iso.loss(iso.log_reducible(log_params))
     return float(hit(loss).max())
-
-
-def best_size(iso: IsoFlop, log_params: np.ndarray, loss: np.ndarray, risk: Risk) -> float:
-    """Log N of least risk, refined between the neighbours of the best candidate."""
-    at = int(np.argmin(risk(loss)))
-    low, high = log_params[max(at - 1, 0)], log_params[min(at + 1, len(log_params) - 1)]
-
-    def risk_at(log_n: float) -> float:
-        return float(risk(iso.loss(iso.log_reducible(np.array([log_n]))))[0])
-
-    return float(minimize_scalar(risk_at, bounds=(low, high), method="bounded").x)
 
 
 def _recommend(
@@ -183,7 +162,7 @@ def _recommend(
         risk=risk.name,
         params=float(np.exp(log_n)),
         tokens=float(np.exp(iso.log_total - log_n)),
-        risk_value=float(risk(chosen)[0]),
+        risk_value=float(judged(risk, chosen, iso.frontier_loss)[0]),
         loss=named_quantiles(chosen[:, 0]),
         regret=regret,
         regret_dollars=None if budget.cost is None else regret * budget.cost,
@@ -213,18 +192,4 @@ def _caveats(table: xr.Dataset, outside: float) -> list[str]:
             f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
             "the optimum is not known that well"
         )
-    return said
-
-
-def _on_one_draw(risks: Sequence[Risk], loss: np.ndarray) -> list[str]:
-    """A note for each risk that one draw decides: without it, the best candidate's would be a tenth lower."""
-    said = []
-    for risk in risks:
-        best = loss[:, int(np.argmin(risk(loss)))]
-        without = np.delete(best, int(np.argmax(best)))
-        if float(risk(without)) < (1.0 - LARGEST_SHARE) * float(risk(best)):
-            said.append(
-                f"{risk.name} rests on one draw, which carries more than a tenth of it; "
-                "judge by quantile:0.5"
-            )
     return said

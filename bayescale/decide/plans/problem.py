@@ -9,7 +9,8 @@ from pydantic import Field
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.reach import require_target
 from bayescale.decide.plans.tables import BudgetTable, GroupTable, read
-from bayescale.decide.risks.risk import Risk, parse_risk
+from bayescale.decide.risks.parsing import parse_risk
+from bayescale.decide.risks.risk import Risk
 
 
 class Problem(GroupTable):

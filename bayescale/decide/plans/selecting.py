@@ -13,9 +13,10 @@ from bayescale.decide.costs.budget import MOST_FLOP, Budget
 from bayescale.decide.plans.crossing import STEPS_A_DECADE, Crossing
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop
-from bayescale.decide.plans.planning import REGRET, best_size
+from bayescale.decide.plans.judging import best_size, judged, read_risks
+from bayescale.decide.plans.planning import REGRET
 from bayescale.decide.plans.selection import Selection
-from bayescale.decide.risks.risk import Expectation, Risk, parse_risk
+from bayescale.decide.risks.risk import Expectation, Risk
 from bayescale.errors import PlanError, unknown
 from bayescale.posterior import PROBS, Fit, Group, Posterior, Side, require_posterior
 from bayescale.predict import assumption
@@ -80,16 +81,16 @@ def select(
     require_posterior(fit, "select")
     admit(fit, allow_unconverged, allow_experimental)
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
-    measure = Expectation() if risk is None else parse_risk(risk) if isinstance(risk, str) else risk
     first = fit.members[0]
     fixed: dict[Side, Group | None] = {"architecture": architecture, "task": task, "study": study}
     places = _places(first, by, among, fixed)
     log_compute = _budgets(first, budget, low, high)
     sides = [IsoFlop.of(fit, where, budget.flop) for where in places.values()]
+    (measure,) = read_risks(risk, sides[0].curve)
 
     log_params = np.array([_size(iso) for iso in sides])
     loss = np.stack([_at(iso, n)[:, 0] for iso, n in zip(sides, log_params, strict=True)], axis=1)
-    own = np.stack([iso.loss(iso.optimum[1]) for iso in sides], axis=1)
+    own = np.stack([iso.frontier_loss for iso in sides], axis=1)
     waste = _waste(sides, loss, np.argmin(own, axis=1))
     paths = [iso.curve.loss(iso.curve.optimum(log_compute)[1]) for iso in sides]
 
@@ -101,7 +102,7 @@ def select(
         "tokens": tokens,
         "loss": loss.mean(axis=0),
         **dict(zip(("lo90", "median", "hi90"), quantiles, strict=True)),
-        "risk": measure(loss),
+        "risk": judged(measure, loss, own.min(axis=1)),
         "p_best": np.bincount(np.argmin(own, axis=1), minlength=len(names)) / len(own),
         "regret": waste.mean(axis=0),
         "p_regret": (waste <= REGRET).mean(axis=0),

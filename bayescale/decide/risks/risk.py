@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bayescale.errors import PlanError, unknown
+from bayescale.errors import PlanError
 
 
 class Risk(Protocol):
@@ -43,7 +43,7 @@ class Quantile:
     p: float
 
     def __post_init__(self) -> None:
-        _require_number("Quantile p", self.p)
+        require_number("Quantile p", self.p)
         if not 0.0 < self.p < 1.0:
             raise PlanError(f"Quantile p = {self.p:g} (expected between 0 and 1)")
 
@@ -64,7 +64,7 @@ class CVaR:
     share: float
 
     def __post_init__(self) -> None:
-        _require_number("CVaR share", self.share)
+        require_number("CVaR share", self.share)
         if not 0.0 < self.share <= 1.0:
             raise PlanError(f"CVaR share = {self.share:g} (expected in (0, 1])")
 
@@ -87,7 +87,7 @@ class PMiss:
     target: float
 
     def __post_init__(self) -> None:
-        _require_number("PMiss target", self.target)
+        require_number("PMiss target", self.target)
         if not np.isfinite(self.target):
             raise PlanError(f"PMiss target = {self.target:g} (expected a finite loss)")
 
@@ -99,7 +99,8 @@ class PMiss:
         return np.average(draws > self.target, axis=0, weights=weights)
 
 
-def _require_number(name: str, value: object) -> None:
+def require_number(name: str, value: object) -> None:
+    """Refuse what is no number, naming it."""
     if not isinstance(value, Real):
         raise PlanError(f"{name} = {value!r} (expected a number)")
 
@@ -111,17 +112,3 @@ def _ordered(draws: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray,
     return np.take_along_axis(draws, order, 0), np.take_along_axis(
         np.broadcast_to(share, draws.shape), order, 0
     )
-
-
-def parse_risk(text: str) -> Risk:
-    """Read ``expectation``, ``cvar:0.1`` or ``quantile:0.9``, as the command line takes them."""
-    kind, _, number = text.partition(":")
-    if kind == "expectation" and not number:
-        return Expectation()
-    if kind not in ("cvar", "quantile"):
-        raise unknown("risk", text, ("expectation", "cvar:0.1", "quantile:0.9"))
-    try:
-        value = float(number)
-    except ValueError:
-        raise PlanError(f"risk {text!r}: expected {kind}:NUMBER, e.g. {kind}:0.1") from None
-    return CVaR(value) if kind == "cvar" else Quantile(value)
