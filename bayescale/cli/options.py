@@ -171,17 +171,17 @@ class Spending:
     dollars
         Budget in money, e.g. 5e6; needs the price, the utilisation and the hardware.
     price_per_hour
-        Dollars per accelerator-hour.
+        Dollars per accelerator-hour; a number, or a distribution: 'LogNormal(median=2.7, sigma=0.35)'.
     mfu
-        Model FLOP utilisation, in (0, 1].
+        Model FLOP utilisation, in (0, 1]; likewise.
     hardware
         Accelerator, e.g. H100-SXM.
     """
 
     compute: str | None = None
     dollars: str | None = None
-    price_per_hour: float | None = None
-    mfu: float | None = None
+    price_per_hour: str | None = None
+    mfu: str | None = None
     hardware: str | None = None
 
     def table(self, instead: str = "") -> BudgetTable:

@@ -11,7 +11,6 @@ from bayescale.decide.information.perfect import Worth, evpi, evppi
 from bayescale.decide.information.pilot_file import PilotFile, load_pilots
 from bayescale.decide.information.pilots import Pilot
 from bayescale.decide.information.sample import SampleWorth, evsi
-from bayescale.decide.information.stakes import UncertainBudget
 from bayescale.decide.monitoring.curves import TrainingCurve, load_curves
 from bayescale.decide.monitoring.final_loss import FinalLoss
 from bayescale.decide.monitoring.gaps import Gap, conditional, gap_of, predict_gap
@@ -87,7 +86,6 @@ __all__ = [
     "Selection",
     "Tail",
     "TrainingCurve",
-    "UncertainBudget",
     "WorstCase",
     "Worth",
     "assess",

@@ -69,7 +69,7 @@ def plan(
         require_target(target_loss)
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
-    iso = IsoFlop.of(fit, where, budget.flop)
+    iso = IsoFlop.of(fit, where, budget)
     risks = read_risks(risk, iso.curve)
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
     log_params, outside = iso.candidates()
@@ -78,7 +78,7 @@ def plan(
     table = xr.Dataset(
         {
             "params": ("action", np.exp(log_params)),
-            "tokens": ("action", np.exp(iso.log_total - log_params)),
+            "tokens": ("action", iso.tokens(log_params)),
             "loss": ("action", loss.mean(axis=0)),
             **{f"risk_{r.name}": ("action", judged(r, loss, iso.frontier_loss)) for r in risks},
             "regret": ("action", waste.mean(axis=0)),
@@ -101,7 +101,7 @@ def plan(
     recommendations = tuple(_recommend(iso, log_params, loss, r, hit, budget) for r in risks)
     return Plan(
         problem={
-            "compute": budget.flop,
+            "compute": budget.median_flop(len(floor), fit.seed),
             "dollars": budget.cost,
             "risk": [r.name for r in risks],
             "target_loss": target_loss,
@@ -115,7 +115,7 @@ def plan(
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
-        p_target_tenfold=None if hit is None else _best_hit(iso.at(10.0 * budget.flop), hit),
+        p_target_tenfold=None if hit is None else _best_hit(iso.times(10.0), hit),
         caveats=(
             *grounds(
                 fit,
@@ -123,6 +123,7 @@ def plan(
                 [r.params for r in recommendations],
                 [r.tokens for r in recommendations],
             ),
+            *budget.note(),
             *_caveats(table, outside),
             *on_one_draw(risks, loss, frontier_loss),
         ),
@@ -161,7 +162,7 @@ def _recommend(
     return Recommendation(
         risk=risk.name,
         params=float(np.exp(log_n)),
-        tokens=float(np.exp(iso.log_total - log_n)),
+        tokens=float(iso.tokens(log_n)),
         risk_value=float(judged(risk, chosen, iso.frontier_loss)[0]),
         loss=named_quantiles(chosen[:, 0]),
         regret=regret,

@@ -85,7 +85,7 @@ def select(
     fixed: dict[Side, Group | None] = {"architecture": architecture, "task": task, "study": study}
     places = _places(first, by, among, fixed)
     log_compute = _budgets(first, budget, low, high)
-    sides = [IsoFlop.of(fit, where, budget.flop) for where in places.values()]
+    sides = [IsoFlop.of(fit, where, budget) for where in places.values()]
     (measure,) = read_risks(risk, sides[0].curve)
 
     log_params = np.array([_size(iso) for iso in sides])
@@ -95,7 +95,7 @@ def select(
     paths = [iso.curve.loss(iso.curve.optimum(log_compute)[1]) for iso in sides]
 
     names = list(places)
-    params, tokens = np.exp(log_params), np.exp(sides[0].log_total - log_params)
+    params, tokens = np.exp(log_params), sides[0].tokens(log_params)
     quantiles = np.quantile(loss, (0.05, 0.5, 0.95), axis=0)
     table: dict[str, Any] = {
         "params": params,
@@ -114,7 +114,7 @@ def select(
     return Selection(
         problem={
             "by": by,
-            "compute": budget.flop,
+            "compute": budget.median_flop(len(loss), fit.seed),
             "dollars": budget.cost,
             "risk": measure.name,
             "low": float(np.exp(log_compute[0])),
@@ -138,12 +138,13 @@ def select(
             coords={"group": names, "prob": list(PROBS)},
         ),
         best=names[int(np.argmin(table["risk"]))],
-        caveats=tuple(
-            dict.fromkeys(
+        caveats=(
+            *budget.note(),
+            *dict.fromkeys(
                 said
                 for where, n, d in zip(places.values(), params, tokens, strict=True)
                 for said in grounds(fit, where, [float(n)], [float(d)])
-            )
+            ),
         ),
         provenance=provenance(fit),
     )

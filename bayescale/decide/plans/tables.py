@@ -31,11 +31,6 @@ class BudgetTable(Table):
     mfu: float | str | None = None
     hardware: str | None = None
 
-    @property
-    def uncertain(self) -> bool:
-        """Whether the price or the MFU is a distribution."""
-        return isinstance(self.price_per_hour, str) or isinstance(self.mfu, str)
-
     def amount(self, name: str) -> float | None:
         """FLOP (``compute``) or money (``dollars``), if stated."""
         value: Count | None = getattr(self, name)
@@ -43,16 +38,11 @@ class BudgetTable(Table):
 
     def get_budget(self) -> Budget:
         """The budget, checked."""
-        price, mfu = self.price_per_hour, self.mfu
-        if isinstance(price, str) or isinstance(mfu, str):
-            raise PlanError(
-                "budget: a plan takes price_per_hour and mfu as numbers; a design takes distributions"
-            )
         return Budget(
             compute=self.amount("compute"),
             dollars=self.amount("dollars"),
-            price_per_hour=price,
-            mfu=mfu,
+            price_per_hour=self.price_per_hour,
+            mfu=self.mfu,
             hardware=self.hardware,
         )
 
