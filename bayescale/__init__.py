@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayescale.decide import (
         Budget,
         Cheapest,
+        Constraints,
         Costing,
         CVaR,
         Design,
@@ -69,6 +70,7 @@ __all__ = [
     "CVaR",
     "Cheapest",
     "Comparison",
+    "Constraints",
     "Costing",
     "Design",
     "Expectation",
@@ -127,6 +129,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "Comparison": ("bayescale.predict", "Comparison"),
     "CVaR": ("bayescale.decide", "CVaR"),
     "Cheapest": ("bayescale.decide", "Cheapest"),
+    "Constraints": ("bayescale.decide", "Constraints"),
     "Costing": ("bayescale.decide", "Costing"),
     "Design": ("bayescale.decide", "Design"),
     "Expectation": ("bayescale.decide", "Expectation"),

@@ -49,7 +49,9 @@ def plan(
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     problem
         A TOML file that states the problem, instead of the options: risk, target_loss, architecture or
-        new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware.
+        new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware;
+        candidates, a list of { params, tokens } instead of all sizes along the budget; and a table [constraints] with
+        tokens, days, dollars, bytes_per_param (for the memory), accelerators.
     spending
         What the run may cost.
     risk
@@ -136,6 +138,8 @@ def make_plan(
         budget,
         risks,
         problem.target_loss,
+        candidates=problem.pairs(),
+        constraints=problem.get_constraints(),
         architecture=groups[0],
         task=choose_task(fitted, problem.task),
         study=problem.study,

@@ -19,6 +19,7 @@ from bayescale.decide.monitoring.monitored import Monitored, RunStatus
 from bayescale.decide.monitoring.scoring import Score, load_ledger, record, score_plan
 from bayescale.decide.plans.budget_frontier import budget_frontier
 from bayescale.decide.plans.cheapest import Cheapest, cheapest
+from bayescale.decide.plans.constraints import Constraints, Infeasible
 from bayescale.decide.plans.crossing import Crossing
 from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
@@ -46,6 +47,7 @@ __all__ = [
     "CVaR",
     "Cheapest",
     "Choice",
+    "Constraints",
     "Cost",
     "Costing",
     "Crossing",
@@ -64,6 +66,7 @@ __all__ = [
     "Grid",
     "Hardware",
     "Hours",
+    "Infeasible",
     "IsoFlop",
     "LifetimeOptimum",
     "MinimaxRegret",

@@ -9,9 +9,11 @@ import numpy as np
 import xarray as xr
 
 from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.actions import Actions, Candidates
+from bayescale.decide.plans.constraints import Constraints
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
-from bayescale.decide.plans.judging import best_size, judged, on_one_draw, read_risks
+from bayescale.decide.plans.judging import judged, on_one_draw, read_risks
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.preregistration import RunForecast
 from bayescale.decide.plans.reach import require_target
@@ -29,6 +31,8 @@ def plan(
     risk: Risk | str | Sequence[Risk | str] | None = None,
     target_loss: float | None = None,
     *,
+    candidates: Candidates | None = None,
+    constraints: Constraints | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -49,6 +53,11 @@ def plan(
         Regret is against each draw's own optimum; a worst case is over the laws of a stack.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
+    candidates : sequence of (float, float), optional
+        The actions as pairs of N and D; by default all N along the budget, C = 6·N·D. Their regret, too, is against the
+        best use of the whole budget.
+    constraints : Constraints, optional
+        What actions may not exceed besides; what is left out is named in the plan.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -72,13 +81,13 @@ def plan(
     iso = IsoFlop.of(fit, where, budget)
     risks = read_risks(risk, iso.curve)
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
-    log_params, outside = iso.candidates()
-    log_r = iso.log_reducible(log_params)
-    loss, waste = iso.loss(log_r), iso.wasted_share(log_r)
+    limits = [] if constraints is None else constraints.limits(budget)
+    actions = Actions.of(iso, candidates, limits)
+    loss, waste = iso.loss(actions.log_reducible), iso.wasted_share(actions.log_reducible)
     table = xr.Dataset(
         {
-            "params": ("action", np.exp(log_params)),
-            "tokens": ("action", iso.tokens(log_params)),
+            "params": ("action", np.exp(actions.log_params)),
+            "tokens": ("action", np.exp(actions.log_tokens)),
             "loss": ("action", loss.mean(axis=0)),
             **{f"risk_{r.name}": ("action", judged(r, loss, iso.frontier_loss)) for r in risks},
             "regret": ("action", waste.mean(axis=0)),
@@ -98,7 +107,7 @@ def plan(
         "floor": named_quantiles(floor),
         **{f"share_{part}": named_quantiles(share) for part, share in iso.shares().items()},
     }
-    recommendations = tuple(_recommend(iso, log_params, loss, r, hit, budget) for r in risks)
+    recommendations = tuple(_recommend(actions, loss, r, hit, budget) for r in risks)
     return Plan(
         problem={
             "compute": budget.median_flop(len(floor), fit.seed),
@@ -108,6 +117,8 @@ def plan(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
+            **({} if constraints is None else {"constraints": constraints.stated()}),
+            **({} if candidates is None else {"candidates": len(candidates)}),
         },
         table=table,
         frontier=iso.frontier(fitted_compute(first)),
@@ -124,13 +135,15 @@ def plan(
                 [r.tokens for r in recommendations],
             ),
             *budget.note(),
-            *_caveats(table, outside),
+            *actions.notes(),
+            *_caveats(table, actions.outside),
             *on_one_draw(risks, loss, frontier_loss),
         ),
         provenance=provenance(fit),
         forecasts=tuple(
             RunForecast.of(fit, where, r.risk, r.params, r.tokens) for r in recommendations
         ),
+        infeasible=actions.infeasible,
     )
 
 
@@ -147,22 +160,21 @@ def _best_hit(iso: IsoFlop, hit: Callable[[np.ndarray], np.ndarray]) -> float:
 
 
 def _recommend(
-    iso: IsoFlop,
-    log_params: np.ndarray,
+    actions: Actions,
     loss: np.ndarray,
     risk: Risk,
     hit: Callable[[np.ndarray], np.ndarray] | None,
     budget: Budget,
 ) -> Recommendation:
     """The action of least risk, and what it brings."""
-    log_n = best_size(iso, log_params, loss, risk)
-    log_r = iso.log_reducible(np.array([log_n]))
+    iso = actions.iso
+    log_n, log_d, log_r = actions.best(risk, loss)
     chosen, waste = iso.loss(log_r), iso.wasted_share(log_r)
     regret = float(waste.mean())
     return Recommendation(
         risk=risk.name,
         params=float(np.exp(log_n)),
-        tokens=float(iso.tokens(log_n)),
+        tokens=float(np.exp(log_d)),
         risk_value=float(judged(risk, chosen, iso.frontier_loss)[0]),
         loss=named_quantiles(chosen[:, 0]),
         regret=regret,

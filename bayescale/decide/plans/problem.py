@@ -7,8 +7,15 @@ from pathlib import Path
 from pydantic import Field
 
 from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.constraints import Constraints
 from bayescale.decide.plans.reach import require_target
-from bayescale.decide.plans.tables import BudgetTable, GroupTable, read
+from bayescale.decide.plans.tables import (
+    BudgetTable,
+    CandidateTable,
+    ConstraintsTable,
+    GroupTable,
+    read,
+)
 from bayescale.decide.risks.parsing import parse_risk
 from bayescale.decide.risks.risk import Risk
 
@@ -24,6 +31,10 @@ class Problem(GroupTable):
     target_loss : float or None
     architecture, task, study : str or None
         Fitted labels.
+    candidates : list of CandidateTable or None
+        The actions, where they are not all N along the budget.
+    constraints : ConstraintsTable or None
+        What they may not exceed.
     new_architecture : str or None
         A label of one that was not fitted, instead.
     """
@@ -32,10 +43,20 @@ class Problem(GroupTable):
     risk: list[str] = Field(default_factory=list)
     target_loss: float | None = None
     study: str | None = None
+    candidates: list[CandidateTable] | None = None
+    constraints: ConstraintsTable | None = None
 
     def get_budget(self) -> Budget:
         """The budget, checked."""
         return self.budget.get_budget()
+
+    def get_constraints(self) -> Constraints | None:
+        """The constraints, checked."""
+        return None if self.constraints is None else self.constraints.get_constraints()
+
+    def pairs(self) -> list[tuple[float, float]] | None:
+        """The candidates as N and D; None for all along the budget."""
+        return None if self.candidates is None else [one.pair() for one in self.candidates]
 
     def risks(self) -> list[Risk] | None:
         """The risk measures; None for the default."""
@@ -55,6 +76,8 @@ def load_problem(path: str | Path) -> Problem:
     problem = read(path, Problem)
     problem.get_budget()
     problem.risks()
+    problem.get_constraints()
+    problem.pairs()
     problem.group()
     if problem.target_loss is not None:
         require_target(problem.target_loss)
