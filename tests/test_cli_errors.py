@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+PRICES = "--price-per-hour 2.7 --mfu .4 --hardware H100-SXM"
 COST = "cost --params 70B --tokens 1.4T"
 # A figure is a PDF and a PNG, and there is a there.png.
 FIGURES = [
@@ -137,6 +138,22 @@ USER_ERRORS = [
         "did you mean 'H100",
     ),
     ("plan compute.nc --compute 1e24 --architecture Pythia", "joint"),
+    (f"stopping good.nc {PRICES} --architecture Pythia", "one of --per-nat"),
+    (f"stopping good.nc {PRICES} --per-nat 1 --worth 2 --architecture Pythia", "one of --per-nat"),
+    (f"stopping good.nc {PRICES} --worth 5e6 --architecture Pythia", "--target-loss or --accuracy"),
+    (
+        f"stopping good.nc {PRICES} --worth 5e6 --accuracy chance=1 --architecture Pythia",
+        "best, midpoint, slope",
+    ),
+    (
+        "pareto good.nc --low 1e23 --high 1e22 --hardware H100-SXM --mfu .4 --architecture Pythia",
+        "smaller one",
+    ),
+    (
+        "pareto good.nc --low 1e22 --high 1e23 --hardware H100-SXM --mfu .4 --price 1 --price 2 "
+        "--architecture Pythia",
+        "one for each --hardware",
+    ),
     ("cheapest good.nc --target-loss -2 --architecture Pythia", "positive loss"),
     ("cheapest good.nc --target-loss 2 --architecture Pythia --probability 1", "between 0 and 1"),
     ("cheapest good.nc --target-loss .1 --architecture Pythia", "in 100 % of the draws the floor"),

@@ -23,6 +23,7 @@ PUBLIC = {
     "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
     "budget": ["Cheapest", "budget_frontier", "cheapest"],
     "choose": ["Selection", "select"],
+    "stop": ["ByAccuracy", "IfReached", "PerNat", "Stopping", "pareto", "stopping"],
     "inform": ["Design", "Pilot", "design", "load_pilots"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],
     "show": ["plot"],

@@ -26,6 +26,7 @@ from bayescale.cli.plotting import plot
 from bayescale.cli.scoring import score
 from bayescale.cli.selecting import select
 from bayescale.cli.simulating import sbc
+from bayescale.cli.stopping import pareto, stopping
 
 
 def _version() -> str:
@@ -65,6 +66,8 @@ app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(select, name="select")
 app.command(cheapest, name="cheapest")
+app.command(stopping, name="stopping")
+app.command(pareto, name="pareto")
 app.command(score, name="score")
 app.command(monitor, name="monitor")
 app.command(design, name="design")

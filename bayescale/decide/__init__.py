@@ -24,6 +24,7 @@ from bayescale.decide.plans.crossing import Crossing
 from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
+from bayescale.decide.plans.pareto import pareto, pareto_set
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.plan_file import load_plan
 from bayescale.decide.plans.planning import plan
@@ -31,7 +32,9 @@ from bayescale.decide.plans.preregistration import Part, RunForecast
 from bayescale.decide.plans.problem import Problem, load_problem
 from bayescale.decide.plans.selecting import select
 from bayescale.decide.plans.selection import Selection
+from bayescale.decide.plans.stopping import Stopping, stopping
 from bayescale.decide.plans.tables import BudgetTable
+from bayescale.decide.plans.values import ByAccuracy, IfReached, PerNat, Value
 from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
 from bayescale.decide.risks.parsing import RISK_NAMES, parse_risk
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
@@ -44,6 +47,7 @@ __all__ = [
     "Amount",
     "Budget",
     "BudgetTable",
+    "ByAccuracy",
     "CVaR",
     "Cheapest",
     "Choice",
@@ -66,6 +70,7 @@ __all__ = [
     "Grid",
     "Hardware",
     "Hours",
+    "IfReached",
     "Infeasible",
     "IsoFlop",
     "LifetimeOptimum",
@@ -74,6 +79,7 @@ __all__ = [
     "Monitored",
     "PMiss",
     "Part",
+    "PerNat",
     "Pilot",
     "PilotFile",
     "Plan",
@@ -87,8 +93,10 @@ __all__ = [
     "SampleWorth",
     "Score",
     "Selection",
+    "Stopping",
     "Tail",
     "TrainingCurve",
+    "Value",
     "WorstCase",
     "Worth",
     "assess",
@@ -113,6 +121,8 @@ __all__ = [
     "load_plan",
     "load_problem",
     "monitor",
+    "pareto",
+    "pareto_set",
     "parse_risk",
     "plan",
     "predict_gap",
@@ -120,4 +130,5 @@ __all__ = [
     "require_moment",
     "score_plan",
     "select",
+    "stopping",
 ]

@@ -157,7 +157,7 @@ def _range(low: float, high: float, reason: str) -> Infeasible:
 def _pair(one: tuple[float, float]) -> tuple[float, float]:
     """A candidate as two positive numbers."""
     given: list[Any] = list(one) if isinstance(one, Sequence) else [one]
-    numbers = [float(v) for v in given if isinstance(v, Real) and not isinstance(v, bool)]
+    numbers = [float(v) for v in given if not isinstance(v, bool) and isinstance(v, Real)]
     if len(given) != 2 or len(numbers) != 2 or not all(np.isfinite(v) and v > 0 for v in numbers):
         raise PlanError(f"candidate {one!r} (expected N and D, two positive numbers)")
     return numbers[0], numbers[1]

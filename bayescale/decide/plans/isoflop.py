@@ -152,8 +152,7 @@ class IsoFlop:
         The grid never asks for fewer than one parameter or one token, whatever the draws say.
         """
         best, _ = self.optimum
-        low, high = np.quantile(best, [EDGE_SHARE / 4, 1 - EDGE_SHARE / 4]) + np.log([1 / 3, 3])
-        low, high = max(low, 0.0), min(high, float(np.min(self.log_total)))
+        low, high = size_range(best, float(np.min(self.log_total)))
         outside = float(np.mean((best <= low) | (best >= high)))
         return np.linspace(low, high, CANDIDATES), outside
 
@@ -204,6 +203,12 @@ class IsoFlop:
             "tokens": _quantiles(np.exp(self.log_total - log_params)),
             "loss": _quantiles(self.frontier_loss),
         }
+
+
+def size_range(best: np.ndarray, log_total: float) -> tuple[float, float]:
+    """Ends in log N of a grid that holds all but some draws' optima (half a percent), with a factor of 3 to spare."""
+    low, high = np.quantile(best, [EDGE_SHARE / 4, 1 - EDGE_SHARE / 4]) + np.log([1 / 3, 3])
+    return max(float(low), 0.0), min(float(high), log_total)
 
 
 def _quantiles(draws: np.ndarray) -> np.ndarray:

@@ -72,10 +72,8 @@ class Reach:
     @classmethod
     def of(cls, fit: Posterior, where: dict[Side, Group], target: float, kind: TargetKind) -> Reach:
         """Take the draws of one group of a fit, or of a stack."""
-        if kind not in get_args(TargetKind):
-            raise unknown("kind of target", str(kind), get_args(TargetKind))
         curve = joint_curve(fit, where)
-        offset = _offset(fit, where) if kind == "campaign" else np.zeros(len(curve.floor))
+        offset = target_offset(fit, where, kind, len(curve.floor))
         chains = 1 if isinstance(curve, Mixture) else fit.members[0].posterior.sizes["chain"]
         return cls(curve, require_target(target) * np.exp(-offset), offset, chains)
 
@@ -128,8 +126,14 @@ class Reach:
         return [Inverse(p, p.reducible(t)) for p, t in zip(parts, targets, strict=True)]
 
 
-def _offset(fit: Posterior, where: dict[Side, Group]) -> np.ndarray:
-    """The campaign offset of every draw, each member of a stack keeping its own."""
+def target_offset(
+    fit: Posterior, where: dict[Side, Group], kind: TargetKind, count: int
+) -> np.ndarray:
+    """Offset of the log loss of every draw: of a new campaign, each member of a stack keeping its own, or zero."""
+    if kind not in get_args(TargetKind):
+        raise unknown("kind of target", str(kind), get_args(TargetKind))
+    if kind == "expected":
+        return np.zeros(count)
     out = []
     for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
         theta = {k: v.to_numpy().ravel() for k, v in member.parameters(where).items()}
