@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
@@ -13,7 +12,6 @@ from matplotlib.ticker import FuncFormatter
 from bayescale.errors import PlanError
 from bayescale.plots.paths import count
 from bayescale.plots.style import (
-    BEYOND,
     GREY,
     SHADES,
     Handle,
@@ -26,7 +24,7 @@ from bayescale.plots.style import (
     style,
 )
 
-HIGHEST = 0.8  # quantile of the risk, over the actions that none beats, at which the axis ends
+ABOVE = 1.1  # times the best risk at the smallest budget, at which the axis ends
 
 
 def pareto(numbers: xr.Dataset, *, width: Width = "text", axes: Axes | None = None) -> Figure:
@@ -61,7 +59,12 @@ def pareto(numbers: xr.Dataset, *, width: Width = "text", axes: Axes | None = No
         if axes is None:
             figure = new_figure(width, 2.6)
             panel = figure.subplots()
-            foot(figure, _legend(numbers), 3, f"Risk: {numbers.attrs['assumes']}.")
+            foot(
+                figure,
+                _legend(numbers),
+                3 if width == "text" else 1,
+                f"Risk: {numbers.attrs['assumes']}.",
+            )
         else:
             figure, (panel,) = given_axes(axes, 1)
         _actions(figure, panel, numbers)
@@ -74,10 +77,11 @@ def _actions(figure: Figure, axes: Axes, numbers: xr.Dataset) -> None:
     serving, best = numbers["serving_flop"].to_numpy(), numbers["efficient"].to_numpy()
     norm = LogNorm(float(serving[best].min()), float(serving[best].max()) * 1.01)
     # The cheapest to serve may have a loss beyond any sense: the axis ends before.
-    shown = numbers["risk"].to_numpy()[best]
-    loss_axis(axes, float(shown.min()) * 0.98, float(np.quantile(shown, HIGHEST)) * 1.02)
+    risk = numbers["risk"].to_numpy()
+    smallest = numbers["compute"].to_numpy() == float(numbers["compute"].min())
+    loss_axis(axes, float(risk.min()) * 0.98, float(risk[smallest].min()) * ABOVE)
     axes.set_autoscaley_on(False)
-    axes.scatter(numbers[across], numbers["risk"], s=3, color=BEYOND, lw=0)
+    axes.scatter(numbers[across], numbers["risk"], s=3, color=GREY, alpha=0.3, lw=0)
     for i in range(len(numbers.attrs["fleets"])):
         mine = best & (numbers["fleet"].to_numpy() == i)
         drawn = axes.scatter(
@@ -105,4 +109,4 @@ def _legend(numbers: xr.Dataset) -> dict[str, Handle]:
         f"not beaten, {name}": Line2D([], [], color=SHADES[1], marker=marker(i), ls="")
         for i, name in enumerate(numbers.attrs["fleets"])
     }
-    return found | {"beaten": Line2D([], [], color=GREY, marker="o", ls="", alpha=0.4)}
+    return found | {"beaten": Line2D([], [], color=GREY, marker="o", ls="", alpha=0.3)}

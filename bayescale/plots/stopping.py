@@ -76,8 +76,10 @@ def stopping(
         right.plot(found.compute, found.gain, "o", color=PALETTE[1])
         # Far beyond, the cost dwarfs all that is worth a look.
         top = max(found.gain, float(found.dollars))
-        right.set_ylim(-1.2 * top, 1.2 * top)
-        right.yaxis.set_major_formatter(FuncFormatter(lambda v, _: count(v)))
+        right.set_ylim(-0.3 * top, 1.15 * top)
+        right.yaxis.set_major_formatter(
+            FuncFormatter(lambda v, _: f"{'−' if v < 0 else ''}{count(abs(v))}")
+        )
         right.set_ylabel("expected value less cost ($)")
         for panel in (left, right):
             _budgets(panel, found)

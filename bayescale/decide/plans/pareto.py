@@ -19,7 +19,8 @@ from bayescale.errors import PlanError
 from bayescale.posterior import Group, Posterior, require_posterior
 from bayescale.predict import assumption
 
-BUDGETS, EVERY = 25, 6  # budgets, evenly in log; of the candidates for N at each, every sixth
+BUDGETS, SIZES = 25, 41  # evenly in log
+SMALLER = np.log(10.0)  # nats below the optimum that a size may lie, to be cheap to serve
 
 
 def pareto_set(objectives: np.ndarray) -> np.ndarray:
@@ -85,7 +86,8 @@ def pareto(
         Dim ``action``: ``params, tokens, compute, loss`` (mean), ``risk``, ``money`` and ``kgco2e`` of training
         (expected, left out where a fleet's rate is unknown), ``serving_flop`` (2·N a token: its cost, and the proxy of
         its latency), ``fleet`` (its position), ``efficient``. Attributes ``objectives, fleets, unit, assumes``
-        and the groups.
+        and the groups. Sizes reach from a tenth of the
+        5 % quantile of N* at a budget to its 95 % quantile.
 
     Raises
     ------
@@ -132,7 +134,8 @@ def pareto(
 
 def _along(iso: IsoFlop, risk: Risk) -> dict[str, np.ndarray]:
     """Sizes along one budget, and what they bring."""
-    log_params = iso.candidates()[0][::EVERY]
+    low, high = np.quantile(iso.optimum[0], (0.05, 0.95))
+    log_params = np.linspace(max(float(low) - SMALLER, 0.0), float(high), SIZES)
     loss = iso.loss(iso.log_reducible(log_params))
     found = {
         "params": np.exp(log_params),
