@@ -21,6 +21,7 @@ from bayescale.decide.plans.budget_frontier import budget_frontier
 from bayescale.decide.plans.cheapest import Cheapest, cheapest
 from bayescale.decide.plans.constraints import Constraints, Infeasible
 from bayescale.decide.plans.crossing import Crossing
+from bayescale.decide.plans.evaluation import evaluate
 from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
@@ -106,6 +107,7 @@ __all__ = [
     "conditional",
     "cost",
     "design",
+    "evaluate",
     "evpi",
     "evppi",
     "evsi",

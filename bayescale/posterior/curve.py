@@ -98,14 +98,19 @@ class Curve:
         centred: dict[str, np.ndarray] = {}
         for axis in self.law.inputs:
             u = np.asarray(logs[axis]) - self.pivots[axis]
-            centred[axis] = self.walks[axis].stretched(u) if axis in self.walks else u
+            if axis in self.walks:
+                u = self.walks[axis].stretched(u)
+            elif len(u) == 1:
+                # Draws side by side in memory: all that follows runs along them.
+                u = np.broadcast_to(u, (len(self.floor), *u.shape[1:])).copy(order="F")
+            centred[axis] = u
         return centred
 
     def _theta_beside(self, centred: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         extra = [1] * (next(iter(centred.values())).ndim - 1)
         return {k: v.reshape(-1, *extra) for k, v in self.theta.items()}
 
-    def _reaching(self, logs: Mapping[str, tuple[float, float]]) -> Curve:
+    def reaching(self, logs: Mapping[str, tuple[float, float]]) -> Curve:
         """The same curve with its walks held as far as these ranges of log inputs: extended once, not at each call."""
         walks = {
             axis: walk.reaching(*(end - self.pivots[axis] for end in logs[axis]))
@@ -147,7 +152,7 @@ class Curve:
         centre = np.clip(centre, half - AWAY, half + AWAY)
         low, high = float(centre.min()) - HALF_WIDTH, float(centre.max()) + HALF_WIDTH
         totals = 2.0 * half.ravel()
-        far = self._reaching(
+        far = self.reaching(
             {"params": (low, high), "tokens": (totals.min() - high, totals.max() - low)}
         )
         still = Walk.still(len(self.floor))

@@ -47,6 +47,10 @@ class Mixture:
         """Whether nothing drifts in any part."""
         return all(part.exact for part in self.parts)
 
+    def reaching(self, logs: Mapping[str, tuple[float, float]]) -> Mixture:
+        """The same curves with their walks held as far, as :meth:`Curve.reaching`."""
+        return Mixture(tuple(part.reaching(logs) for part in self.parts))
+
     def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
         own = zip(self.parts, self._inputs(logs), strict=True)

@@ -52,6 +52,9 @@ class Quantile:
         return f"quantile:{self.p:g}"
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        if weights is None:
+            at = max(int(np.ceil((self.p - 1e-12) * len(draws))) - 1, 0)
+            return np.partition(draws, at, axis=0)[at]
         ordered, share = _ordered(draws, weights)
         first = np.argmax(np.cumsum(share, axis=0) >= self.p - 1e-12, axis=0)
         return np.take_along_axis(ordered, first[None], axis=0)[0]
@@ -73,6 +76,8 @@ class CVaR:
         return f"cvar:{self.share:g}"
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        if weights is None:
+            return _worst(draws, self.share)
         ordered, share = _ordered(draws, weights)
         # Weight of each draw that falls in the worst share, the one at the edge in part.
         above = 1.0 - np.cumsum(share, axis=0)
@@ -96,7 +101,10 @@ class PMiss:
         return f"p_miss:{self.target:g}"
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        return np.average(draws > self.target, axis=0, weights=weights)
+        missed = draws > self.target
+        if weights is None:
+            return np.count_nonzero(missed, axis=0) / len(missed)
+        return np.average(missed, axis=0, weights=weights)
 
 
 def require_number(name: str, value: object) -> None:
@@ -105,9 +113,21 @@ def require_number(name: str, value: object) -> None:
         raise PlanError(f"{name} = {value!r} (expected a number)")
 
 
-def _ordered(draws: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _worst(draws: np.ndarray, share: float) -> np.ndarray:
+    """Mean of the worst share of draws that count the same, the one at the edge in part."""
+    count = share * len(draws)
+    whole = int(count + 1e-9)
+    edge = len(draws) - whole - 1
+    if edge < 0:
+        return np.mean(draws, axis=0)
+    ordered = np.partition(draws, edge, axis=0)
+    inside, part = ordered[edge + 1 :].sum(axis=0), max(count - whole, 0.0)
+    return (inside + part * ordered[edge] if part > 1e-9 else inside) / count
+
+
+def _ordered(draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(draws, axis=0)
-    each = np.ones(len(draws)) if weights is None else np.asarray(weights, float)
+    each = np.asarray(weights, float)
     share = (each / each.sum()).reshape(-1, *[1] * (draws.ndim - 1))
     return np.take_along_axis(draws, order, 0), np.take_along_axis(
         np.broadcast_to(share, draws.shape), order, 0
