@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bayescale.decide import Budget, hardware_table
@@ -60,11 +61,35 @@ def test_an_unpriced_budget_has_no_cost() -> None:
         ({"dollars": 5.0}, "dollars need price_per_hour"),
         ({"dollars": 5.0, "mfu": 0.4, "hardware": "H100-SXM"}, "dollars need price_per_hour"),
         ({"compute": 1e22, "mfu": 0.4}, "needs all of"),
+        ({"dollars": 5.0, **PRICED, "mfu": "Normal(mu=0.9, sigma=0.2)"}, "reaches outside"),
+        ({"dollars": 1e-12, **PRICED}, r"a budget of \S+ FLOP"),
     ],
 )
 def test_bad_budgets_say_what_was_expected(given: dict[str, Any], message: str) -> None:
     with pytest.raises((PlanError, UnknownNameError), match=message):
         Budget(**given)
+
+
+def test_what_money_buys_is_as_uncertain_as_its_price() -> None:
+    uncertain = PRICED | {"price_per_hour": "LogNormal(median=2.7, sigma=0.3)"}
+    bought = Budget(dollars=5e6, **uncertain)
+    drawn = np.log(bought.flop_draws(4000, seed=3))
+    # The log of the price has sd .3: that of a median of 4,000 is .3·√(π/2)/√4000, of an sd .3/√8000.
+    assert abs(np.median(drawn) - np.log(Budget(dollars=5e6, **PRICED).flop)) < 4 * 0.006
+    assert abs(np.std(drawn) - 0.3) < 4 * 0.3 / np.sqrt(8000)
+    assert bought.cost == 5e6
+    np.testing.assert_array_equal(bought.flop_draws(4000, 3), bought.flop_draws(4000, 3))
+    assert set(bought.inputs(50)) == {"price_per_hour"}
+    assert "buys" in bought.note()[0]
+    stated = Budget(compute=1e22, **uncertain)
+    assert (stated.flop, np.ptp(stated.flop_draws(10))) == (1e22, 0.0)
+    # E of a LogNormal is its median times e^(σ²/2); its sd over its mean is √(e^σ² − 1).
+    by_hand = (Budget(compute=1e22, **PRICED).cost or 0) * np.exp(0.045)
+    assert abs((stated.cost or 0) / by_hand - 1) < 4 * np.sqrt(np.expm1(0.09) / 4000)
+    own = Budget(dollars=5e6, **PRICED | {"mfu": np.array([0.3, 0.4, 0.5])})
+    assert own.flop_draws(3)[2] == pytest.approx(own.flop_draws(3)[0] * 5 / 3)
+    with pytest.raises(PlanError, match="one value for each of 4 draws"):
+        own.flop_draws(4)
 
 
 def test_a_budget_is_frozen_and_stated_by_name() -> None:

@@ -162,6 +162,17 @@ def test_the_chance_rises_with_the_budget_and_crosses_where_the_search_says(
     np.testing.assert_allclose(6 * numbers["params"] * numbers["tokens"], compute)
 
 
+@pytest.mark.parametrize("drift", [False, True])
+def test_a_size_is_not_chosen_by_the_few_draws_that_reach_the_target(drift: bool) -> None:
+    fit = make_fit(runs=make_runs(), draws=300, drift=drift)
+    rare = budget_frontier(fit, 1.7, 1e18, 1e22)
+    assert float(rare["p_hit"].max()) < 0.05
+    # Where all sizes reach a target, the one of least mean loss is taken: so is it where hardly any draw does.
+    easy = budget_frontier(fit, 1.0e3, 1e18, 1e22)
+    np.testing.assert_allclose(rare["loss"], easy["loss"], rtol=0.02)
+    assert np.all(np.diff(rare["cvar"]) < 0.0)
+
+
 def test_a_frontier_of_a_certain_law_is_a_step() -> None:
     fit = besiroglu()
     at = cheapest(fit, target_loss=2.0).compute

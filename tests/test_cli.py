@@ -38,6 +38,9 @@ COMMANDS = [
     ("design",),
     ("score",),
     ("monitor",),
+    ("select",),
+    ("stopping",),
+    ("pareto",),
     ("cheapest",),
     ("cost",),
     ("hardware",),
@@ -336,3 +339,48 @@ def test_plot_writes_both_files(
     assert run([str(w) for w in words]) == 1, "an existing figure was replaced"
     assert "--force" in capsys.readouterr().err
     call(*words, "--force")
+
+
+def test_select_says_draws_and_writes(call: Call, saved: Path, tmp_path: Path) -> None:
+    words = ("select", saved, "--compute", "1e23", "--among", "Pythia", "--among", "GPT-J")
+    figure = tmp_path / "groups.pdf"
+    data = as_json(call(*words, "--new", "mamba-3", "--plot", figure, "--json"))
+    assert sum(data["table"]["p_best"]["values"]) == pytest.approx(1.0)
+    assert data["table"]["group"]["values"] == ["Pythia", "GPT-J", "new: mamba-3"]
+    assert figure.read_bytes().startswith(b"%PDF")
+    said = call(*words)
+    assert "P(best)" in said
+    assert "Pythia − GPT-J" in said
+
+
+PRICES = ("--price-per-hour", "2.7", "--mfu", ".4", "--hardware", "H100-SXM")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ("--per-nat", "1e8"),
+        ("--worth", "5e6", "--target-loss", "2.3"),
+        ("--worth", "1e8", "--accuracy", "chance=.25,best=.9,midpoint=2.2,slope=5"),
+    ],
+    ids=["nat", "target", "accuracy"],
+)
+def test_stopping_takes_each_value(call: Call, saved: Path, tmp_path: Path, value: Any) -> None:
+    words = ("stopping", saved, *value, *PRICES, "--architecture", "Pythia")
+    data = as_json(call(*words, "--plot", tmp_path / "stop.pdf", "--json"))
+    assert data["problem"]["low"] <= data["compute"] <= data["problem"]["high"]
+    assert (tmp_path / "stop.pdf").read_bytes().startswith(b"%PDF")
+    assert "Stopping budget" in call(*words)
+
+
+def test_pareto_lists_what_is_not_beaten(call: Call, saved: Path, tmp_path: Path) -> None:
+    ends = ("--low", "1e22", "--high", "1e24", "--architecture", "Pythia")
+    words = ("pareto", saved, *ends, "--hardware", "H100-SXM", "--hardware", "A100-SXM")
+    words = (*words, "--mfu", ".4")
+    figure = tmp_path / "pareto.pdf"
+    data = as_json(call(*words, "--plot", figure, "--json"))
+    assert any(data["actions"]["efficient"])
+    assert not all(data["actions"]["efficient"])
+    assert data["fleets"] == ["H100-SXM", "A100-SXM"]
+    assert figure.read_bytes().startswith(b"%PDF")
+    assert "not beaten" in call(*words)

@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+PRICES = "--price-per-hour 2.7 --mfu .4 --hardware H100-SXM"
 COST = "cost --params 70B --tokens 1.4T"
 # A figure is a PDF and a PNG, and there is a there.png.
 FIGURES = [
@@ -118,6 +119,7 @@ USER_ERRORS = [
     ("plan good.nc --architecture Pythia", "--compute FLOP or --dollars"),
     ("plan good.nc --compute 1e24 --dollars 5e6", "one of the two"),
     ("plan good.nc --dollars 5e6", "--price-per-hour"),
+    ("plan good.nc --dollars 5e6 --price-per-hour 2 --mfu abc --hardware H100-SXM", "abc"),
     ("plan good.nc absent.toml", "cannot read absent.toml"),
     ("plan good.nc absent.toml --compute 1e24", "states the problem: move budget"),
     ("score absent.json runs.csv", "cannot read absent.json"),
@@ -136,6 +138,22 @@ USER_ERRORS = [
         "did you mean 'H100",
     ),
     ("plan compute.nc --compute 1e24 --architecture Pythia", "joint"),
+    (f"stopping good.nc {PRICES} --architecture Pythia", "one of --per-nat"),
+    (f"stopping good.nc {PRICES} --per-nat 1 --worth 2 --architecture Pythia", "one of --per-nat"),
+    (f"stopping good.nc {PRICES} --worth 5e6 --architecture Pythia", "--target-loss or --accuracy"),
+    (
+        f"stopping good.nc {PRICES} --worth 5e6 --accuracy chance=1 --architecture Pythia",
+        "best, midpoint, slope",
+    ),
+    (
+        "pareto good.nc --low 1e23 --high 1e22 --hardware H100-SXM --mfu .4 --architecture Pythia",
+        "smaller one",
+    ),
+    (
+        "pareto good.nc --low 1e22 --high 1e23 --hardware H100-SXM --mfu .4 --price 1 --price 2 "
+        "--architecture Pythia",
+        "one for each --hardware",
+    ),
     ("cheapest good.nc --target-loss -2 --architecture Pythia", "positive loss"),
     ("cheapest good.nc --target-loss 2 --architecture Pythia --probability 1", "between 0 and 1"),
     ("cheapest good.nc --target-loss .1 --architecture Pythia", "in 100 % of the draws the floor"),
@@ -169,7 +187,6 @@ WRONG_USAGE = [
     "fit pile-families -o new.nc --param-count nonembedding",
     "check",
     "predict good.nc --kind rum --compute 1e24",
-    "plan good.nc --mfu abc",
     "plot good.nc fronteer -o figure.pdf",
     "plot good.nc posterior -o figure.pdf --width wide",
     "demo extra",

@@ -21,12 +21,11 @@ from bayescale.decide import (
     Budget,
     Design,
     Pilot,
-    UncertainBudget,
     design,
     load_pilots,
 )
-from bayescale.decide.information.stakes import LEVELS, Stakes
-from bayescale.decide.plans.isoflop import SMALLEST
+from bayescale.decide.information.stakes import Stakes
+from bayescale.decide.plans.isoflop import LEVELS, SMALLEST
 from bayescale.errors import BayescaleError, ConvergenceError, PlanError, UnknownNameError
 from bayescale.posterior import Fit, New, Stacked
 
@@ -146,13 +145,15 @@ def test_an_offset_of_its_own_makes_a_pilot_worth_less() -> None:
 
 def test_an_uncertain_price_that_is_certain_changes_nothing() -> None:
     money = Budget(dollars=2e6, price_per_hour=2.7, mfu=0.4, hardware="H100-SXM")
-    sure = UncertainBudget(dollars=2e6, price_per_hour=2.7, mfu=0.4, hardware="H100-SXM")
+    # All but certain: enough to be read draw by draw, too little to change a digit.
+    price = "LogNormal(median=2.7, sigma=1e-9)"
+    sure = Budget(dollars=2e6, price_per_hour=price, mfu=0.4, hardware="H100-SXM")
     for drift in (False, True):
         own = make_fit("parameter-data", make_runs(("a", "b")), draws=100, drift=drift)
         where = own.groups("a")
         plain, drawn = (Stakes.of(own, where, b) for b in (money, sure))
         np.testing.assert_allclose(drawn.log_params, plain.log_params, atol=0.05)
-        assert drawn.inputs == {}
+        assert (plain.inputs, list(drawn.inputs)) == ({}, ["price_per_hour"])
         if not drift:
             # What wastes all but e^−7 of the budget wastes all.
             waste = plain.iso.wasted_share(plain.iso.log_reducible(drawn.log_params))
@@ -172,7 +173,7 @@ def test_an_uncertain_price_that_is_certain_changes_nothing() -> None:
 
 
 def test_price_and_utilisation_are_groups_where_they_are_uncertain(fit: Fit) -> None:
-    budget = UncertainBudget(
+    budget = Budget(
         dollars=2e6,
         price_per_hour="LogNormal(median=2.7, sigma=1)",
         mfu="Beta(alpha=16, beta=24)",
@@ -261,7 +262,7 @@ def test_the_file_in_the_readme_is_one(root: Path, tmp_path: Path) -> None:
         (("failure = 0.1", "failure = 1.2"), r"'wide': failure = 1.2 .*from 0 to 1"),
         (('"90B", ', ""), "params has 3, tokens has 2"),
         (('params = "1B"', ""), "pilot.1.params: Field required"),
-        (('compute = "1e23"', 'compute = 1e23\nmfu = "Beta(alpha=2, beta=2)"'), "uncertain price"),
+        (('compute = "1e23"', 'compute = 1e23\nmfu = "Beta(alpha=2, beta=2)"'), "needs all of"),
         (("[run]", "[run"), "not a TOML file"),
         ((FILE[FILE.index("[[pilot") :], ""), "no pilots; add one"),
         (('"1B"\n', '"-1B"\n'), "-1"),

@@ -134,6 +134,10 @@ def test_entropic_risk_of_an_unbounded_lognormal_is_refused() -> None:
             Entropic(1.0, tail)  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="did you mean 'lognormal'"):
         Entropic(1.0, "lognorml")  # type: ignore[arg-type]
+    with pytest.raises(PlanError, match="tail of the loss is not stated"):
+        Entropic(1.0)(np.ones(3))
+    with pytest.raises(PlanError, match="laws of the draws are not stated"):
+        WorstCase(Expectation())(np.ones(3))
     for theta in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(PlanError, match="Entropic theta"):
             Entropic(theta, "normal")

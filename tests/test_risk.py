@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from bayescale.decide import CVaR, Expectation, Quantile, Risk, parse_risk
+from bayescale.decide import RISK_NAMES, CVaR, Expectation, Quantile, Risk, parse_risk
 from bayescale.errors import PlanError, UnknownNameError
 
 DRAWS = 200_000
@@ -127,7 +127,7 @@ def test_cvar_takes_the_draw_at_the_edge_in_part() -> None:
 # ------------------------------------------------------------------ names
 
 
-@pytest.mark.parametrize("text", ["expectation", "cvar:0.1", "quantile:0.9", "cvar:1"])
+@pytest.mark.parametrize("text", [*RISK_NAMES, "cvar:1", "worst_case(p_miss:2)"])
 def test_names_read_back(text: str) -> None:
     assert parse_risk(text).name == text
 
@@ -145,6 +145,13 @@ def test_a_risk_takes_a_number(risk: type[CVaR] | type[Quantile]) -> None:
         ("expectation:1", "unknown risk"),
         ("cvar", "expected cvar:NUMBER"),
         ("cvar:ten", "expected cvar:NUMBER"),
+        ("p_miss", "expected p_miss:NUMBER, e.g. p_miss:2.3"),
+        ("p_miss:inf", "PMiss target = inf"),
+        ("entropic:0", "Entropic theta = 0"),
+        ("expected_regret:1", "unknown risk"),
+        ("worst_case(cvar:2)", "CVaR share = 2"),
+        ("worst_case(cvra:.1)", "did you mean"),
+        ("worst_case", "unknown risk"),
         ("cvar:0", r"CVaR share = 0 .*\(0, 1\]"),
         ("cvar:1.1", "CVaR share = 1.1"),
         ("cvar:nan", "CVaR share = nan"),

@@ -24,7 +24,9 @@ from bayescale.cli.monitoring import monitor
 from bayescale.cli.planning import plan
 from bayescale.cli.plotting import plot
 from bayescale.cli.scoring import score
+from bayescale.cli.selecting import select
 from bayescale.cli.simulating import sbc
+from bayescale.cli.stopping import pareto, stopping
 
 
 def _version() -> str:
@@ -62,7 +64,10 @@ app.command(backtest, name="backtest")
 app.command(compare, name="compare")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
+app.command(select, name="select")
 app.command(cheapest, name="cheapest")
+app.command(stopping, name="stopping")
+app.command(pareto, name="pareto")
 app.command(score, name="score")
 app.command(monitor, name="monitor")
 app.command(design, name="design")

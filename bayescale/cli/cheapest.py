@@ -29,8 +29,8 @@ def cheapest(
     target_loss: float,
     probability: float = 0.8,
     kind: Literal["campaign", "expected"] = "campaign",
-    price_per_hour: float | None = None,
-    mfu: float | None = None,
+    price_per_hour: str | None = None,
+    mfu: str | None = None,
     hardware: str | None = None,
     architecture: str | None = None,
     new_architecture: str | None = None,
@@ -54,7 +54,8 @@ def cheapest(
     kind
         campaign: with the offset that a new campaign shares; expected: the curve alone.
     price_per_hour
-        Dollars per accelerator-hour; with the utilisation and the hardware, the budget is priced.
+        Dollars per accelerator-hour, a number or a distribution; with the utilisation and the hardware, the budget is
+        priced.
     mfu
         Model FLOP utilisation, in (0, 1].
     hardware

@@ -11,11 +11,11 @@ from cyclopts import Parameter
 from bayescale.cli.options import (
     Flag,
     Several,
+    Spending,
     check_output,
     choose_architectures,
     choose_task,
     open_posterior,
-    quantity,
 )
 from bayescale.cli.output import emit_json, say, working
 from bayescale.errors import PlanError
@@ -29,11 +29,7 @@ def plan(
     problem: Path | None = None,
     /,
     *,
-    compute: str | None = None,
-    dollars: str | None = None,
-    price_per_hour: float | None = None,
-    mfu: float | None = None,
-    hardware: str | None = None,
+    spending: Spending = Spending(),  # noqa: B008  (frozen, so the one instance is safe to share)
     risk: Several = (),
     target_loss: float | None = None,
     unique_tokens: str | None = None,
@@ -54,19 +50,14 @@ def plan(
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     problem
         A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, architecture
-        or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware.
-    compute
-        Budget in FLOP, e.g. 1e24.
-    dollars
-        Budget in money, e.g. 5e6; needs the price, the utilisation and the hardware.
-    price_per_hour
-        Dollars per accelerator-hour.
-    mfu
-        Model FLOP utilisation, in (0, 1].
-    hardware
-        Accelerator, e.g. H100-SXM.
+        or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware;
+        candidates, a list of { params, tokens } instead of all sizes along the budget; and a table [constraints] with
+        tokens, days, dollars, bytes_per_param (for the memory), accelerators.
+    spending
+        What the run may cost.
     risk
-        expectation, cvar:0.1 or quantile:0.9. Repeated: one recommendation each.
+        expectation, cvar:0.1, quantile:0.9, p_miss:2.3, expected_regret, minimax_regret, entropic:1 (for a bounded
+        loss), or worst_case(cvar:0.1) over the laws of a stack. Repeated: one recommendation each.
     target_loss
         For the probability of reaching it.
     unique_tokens
@@ -91,7 +82,7 @@ def plan(
     if output is not None:
         check_output(output, force, fit, *([problem] if problem else []))
     options = {
-        "budget": (compute, dollars, price_per_hour, mfu, hardware),
+        "budget": spending,
         "risk": list(risk),
         "target_loss": target_loss,
         "unique_tokens": unique_tokens,
@@ -116,7 +107,7 @@ def _from_file(path: Path, options: Mapping[str, Any]) -> Problem:
     """The problem of a file, which then says all of it."""
     from bayescale.decide import load_problem
 
-    given = [name for name, value in options.items() if value not in (None, [], (None,) * 5)]
+    given = [name for name, value in options.items() if value not in (None, [], Spending())]
     if given:
         raise PlanError(
             f"{path} states the problem: move {', '.join(given)} from the options into it"
@@ -126,22 +117,9 @@ def _from_file(path: Path, options: Mapping[str, Any]) -> Problem:
 
 def problem_from_options(options: Mapping[str, Any]) -> Problem:
     """The problem that options state; read before the fit is."""
-    from bayescale.decide import BudgetTable, Problem
+    from bayescale.decide import Problem
 
-    compute, dollars, price_per_hour, mfu, hardware = options["budget"]
-    if (compute is None) == (dollars is None):
-        raise PlanError(
-            "a budget is --compute FLOP or --dollars …, one of the two; or name a file, plan.toml"
-        )
-    if dollars is not None and None in (price_per_hour, mfu, hardware):
-        raise PlanError("--dollars needs --price-per-hour, --mfu and --hardware to become FLOP")
-    budget = BudgetTable(
-        compute=None if compute is None else quantity("--compute", compute, "compute"),
-        dollars=None if dollars is None else quantity("--dollars", dollars, "params"),
-        price_per_hour=price_per_hour,
-        mfu=mfu,
-        hardware=hardware,
-    )
+    budget = options["budget"].table("; or name a file, plan.toml")
     if options["architecture"] is not None and options["new_architecture"] is not None:
         raise PlanError("a plan is for one group: --architecture or --new-architecture, not both")
     return Problem(**{**options, "budget": budget})
@@ -165,6 +143,8 @@ def make_plan(
         risks,
         problem.target_loss,
         unique_tokens=problem.tokens(),
+        candidates=problem.pairs(),
+        constraints=problem.get_constraints(),
         architecture=groups[0],
         task=choose_task(fitted, problem.task),
         study=problem.study,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_figure, open_fit
+from bayescale.cli.options import Flag, Spending, check_figure, open_fit
 from bayescale.cli.output import emit_json, say, working
 from bayescale.cli.planning import make_plan, problem_from_options
 from bayescale.errors import PlanError
@@ -97,8 +97,8 @@ def _draw(
 
     if kind == "frontier" and compute is not None:
         named = dict(zip(("architecture", "new_architecture", "task"), group, strict=True))
-        unpriced = (compute, None, None, None, None)
-        asked = problem_from_options({"budget": unpriced, "risk": [], "target_loss": None, **named})
+        spending = Spending(compute=compute)
+        asked = problem_from_options({"budget": spending, "risk": [], "target_loss": None, **named})
         made = make_plan(fit, asked, allow_unconverged, True)
         return plots.frontier(made, width=width)
     fitted = open_fit(fit, allow_unconverged)

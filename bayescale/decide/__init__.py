@@ -11,7 +11,6 @@ from bayescale.decide.information.perfect import Worth, evpi, evppi
 from bayescale.decide.information.pilot_file import PilotFile, load_pilots
 from bayescale.decide.information.pilots import Pilot
 from bayescale.decide.information.sample import SampleWorth, evsi
-from bayescale.decide.information.stakes import UncertainBudget
 from bayescale.decide.monitoring.curves import TrainingCurve, load_curves
 from bayescale.decide.monitoring.final_loss import FinalLoss
 from bayescale.decide.monitoring.gaps import Gap, conditional, gap_of, predict_gap
@@ -20,30 +19,43 @@ from bayescale.decide.monitoring.monitored import Monitored, RunStatus
 from bayescale.decide.monitoring.scoring import Score, load_ledger, record, score_plan
 from bayescale.decide.plans.budget_frontier import budget_frontier
 from bayescale.decide.plans.cheapest import Cheapest, cheapest
+from bayescale.decide.plans.constraints import Constraints, Infeasible
+from bayescale.decide.plans.crossing import Crossing
+from bayescale.decide.plans.evaluation import evaluate
 from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
+from bayescale.decide.plans.pareto import pareto, pareto_set
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.plan_file import load_plan
 from bayescale.decide.plans.planning import plan
 from bayescale.decide.plans.preregistration import Part, RunForecast
 from bayescale.decide.plans.problem import Problem, load_problem
+from bayescale.decide.plans.selecting import select
+from bayescale.decide.plans.selection import Selection
+from bayescale.decide.plans.stopping import Stopping, stopping
 from bayescale.decide.plans.tables import BudgetTable
+from bayescale.decide.plans.values import ByAccuracy, IfReached, PerNat, Value
 from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
+from bayescale.decide.risks.parsing import RISK_NAMES, parse_risk
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
-from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk, parse_risk
+from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk
 
 __all__ = [
     "LEAST_FLOP",
     "MOST_FLOP",
+    "RISK_NAMES",
     "Amount",
     "Budget",
     "BudgetTable",
+    "ByAccuracy",
     "CVaR",
     "Cheapest",
     "Choice",
+    "Constraints",
     "Cost",
     "Costing",
+    "Crossing",
     "Days",
     "Design",
     "Emissions",
@@ -59,6 +71,8 @@ __all__ = [
     "Grid",
     "Hardware",
     "Hours",
+    "IfReached",
+    "Infeasible",
     "IsoFlop",
     "LifetimeOptimum",
     "MinimaxRegret",
@@ -66,6 +80,7 @@ __all__ = [
     "Monitored",
     "PMiss",
     "Part",
+    "PerNat",
     "Pilot",
     "PilotFile",
     "Plan",
@@ -78,9 +93,11 @@ __all__ = [
     "RunStatus",
     "SampleWorth",
     "Score",
+    "Selection",
+    "Stopping",
     "Tail",
     "TrainingCurve",
-    "UncertainBudget",
+    "Value",
     "WorstCase",
     "Worth",
     "assess",
@@ -90,6 +107,7 @@ __all__ = [
     "conditional",
     "cost",
     "design",
+    "evaluate",
     "evpi",
     "evppi",
     "evsi",
@@ -105,10 +123,14 @@ __all__ = [
     "load_plan",
     "load_problem",
     "monitor",
+    "pareto",
+    "pareto_set",
     "parse_risk",
     "plan",
     "predict_gap",
     "record",
     "require_moment",
     "score_plan",
+    "select",
+    "stopping",
 ]

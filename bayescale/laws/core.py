@@ -66,8 +66,8 @@ def joint_log_reducible(
 ) -> Array:
     """log R of the joint law: R₀ [ω e^(−βu/γ) + (1−ω) e^(−δv/γ)]^γ, always as γ·logaddexp."""
     gamma = theta["gamma"]
-    by_params = xp.log(theta["omega"]) - theta["beta"] * centred["params"] / gamma
-    by_tokens = xp.log1p(-theta["omega"]) - theta["delta"] * centred["tokens"] / gamma
+    by_params = xp.log(theta["omega"]) - theta["beta"] / gamma * centred["params"]
+    by_tokens = xp.log1p(-theta["omega"]) - theta["delta"] / gamma * centred["tokens"]
     return xp.log(theta["R0"]) + gamma * xp.logaddexp(by_params, by_tokens)
 
 

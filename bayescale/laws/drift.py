@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -87,6 +88,8 @@ class Walk:
         """The walk on at least [low, high]."""
         first, last = intervals(low, high)
         value, held = self.value, self.first + self.value.shape[1]
+        if self.first <= first and last <= held:
+            return self
         right = [self.amplitude * np.sqrt(STEP) * self.normal(k) for k in range(held, last)]
         left = [
             self.amplitude * np.sqrt(STEP) * self.normal(k)
@@ -102,12 +105,17 @@ class Walk:
         """ũ(u), shape (draw, …); ``u`` has shape (draw, …) or (1, …)."""
         far = self.reaching(float(u.min()), float(u.max()))
         if u.shape[0] == 1:
-            return SharedInputs.of(far).stretched(u.ravel()).T.reshape(-1, *u.shape[1:])
+            return far.shared.stretched(u.ravel()).T.reshape(-1, *u.shape[1:])
         slope, area = np.exp(far.value), far.areas()
         index = far.interval(u)
         rest = u - STEP * (index + far.first)
         draw = np.arange(len(slope)).reshape(-1, *[1] * (u.ndim - 1))
         return area[draw, index] + rest * slope[draw, index]
+
+    @cached_property
+    def shared(self) -> SharedInputs:
+        """The same walk, for inputs that all draws share."""
+        return SharedInputs.of(self)
 
     def areas(self) -> np.ndarray:
         """ũ at the edges of the intervals held, shape (draw, interval + 1)."""

@@ -7,9 +7,12 @@ from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
 from bayescale.plots.ledger import ledger, ledger_numbers
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
+from bayescale.plots.pareto import pareto
 from bayescale.plots.pilots import pilots
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
+from bayescale.plots.selection import selection
+from bayescale.plots.stopping import stopping
 from bayescale.plots.training import monitor
 from bayescale.plots.valleys import frontier
 from bayescale.plots.weights import stacking, stacking_numbers
@@ -27,12 +30,15 @@ __all__ = [
     "ledger",
     "ledger_numbers",
     "monitor",
+    "pareto",
     "pilots",
     "posterior",
     "posterior_numbers",
     "ranks",
     "ranks_numbers",
     "save",
+    "selection",
     "stacking",
     "stacking_numbers",
+    "stopping",
 ]

@@ -116,16 +116,22 @@ class Curve:
             raw |= {name: value - self.pivots[name] for name, value in further.items()}
             worth = self.law.effective_inputs(raw, self._theta_beside(raw))
             raw = {str(axis): u for axis, u in worth.items()}
-        return {
-            axis: self.walks[axis].stretched(u) if axis in self.walks else u
-            for axis, u in raw.items()
-        }
+        centred: dict[str, np.ndarray] = {}
+        for axis, u in raw.items():
+            if axis in self.walks:
+                centred[axis] = self.walks[axis].stretched(u)
+            elif len(u) == 1:
+                # Draws side by side in memory: all that follows runs along them.
+                centred[axis] = np.broadcast_to(u, (len(self.floor), *u.shape[1:])).copy(order="F")
+            else:
+                centred[axis] = u
+        return centred
 
     def _theta_beside(self, centred: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         extra = [1] * (next(iter(centred.values())).ndim - 1)
         return {k: v.reshape(-1, *extra) for k, v in self.theta.items()}
 
-    def _reaching(self, logs: Mapping[str, tuple[float, float]]) -> Curve:
+    def reaching(self, logs: Mapping[str, tuple[float, float]]) -> Curve:
         """The same curve with its walks held as far as these ranges of log inputs: extended once, not at each call."""
         walks = {
             axis: walk.reaching(*(end - self.pivots[axis] for end in logs[axis]))
@@ -139,6 +145,16 @@ class Curve:
         # Far below the fitted runs a steep draw may exceed any number: infinity says so.
         with np.errstate(over="ignore"):
             return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
+
+    def reducible(self, loss: np.ndarray) -> np.ndarray:
+        """Log R from the expected loss, shape (draw, …).
+
+        NaN below the floor, infinite at the random-guess level and above it.
+        """
+        floor = self.floor.reshape(-1, *[1] * (loss.ndim - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_r = self.law.link.log_reducible(numpy_namespace, loss, floor, self.upper)
+        return log_r if self.upper is None else np.where(loss >= self.upper, np.inf, log_r)
 
     def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
@@ -157,7 +173,7 @@ class Curve:
         centre = np.clip(centre, half - AWAY, half + AWAY)
         low, high = float(centre.min()) - HALF_WIDTH, float(centre.max()) + HALF_WIDTH
         totals = 2.0 * half.ravel()
-        far = self._reaching(
+        far = self.reaching(
             {"params": (low, high), "tokens": (totals.min() - high, totals.max() - low)}
         )
         if self.given:

@@ -47,6 +47,10 @@ class Mixture:
         """Whether nothing drifts in any part."""
         return all(part.exact for part in self.parts)
 
+    def reaching(self, logs: Mapping[str, tuple[float, float]]) -> Mixture:
+        """The same curves with their walks held as far, as :meth:`Curve.reaching`."""
+        return Mixture(tuple(part.reaching(logs) for part in self.parts))
+
     def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Log R at log inputs, each of shape (draw, …) or (1, …); result (draw, …)."""
         own = zip(self.parts, self._inputs(logs), strict=True)
@@ -65,6 +69,11 @@ class Mixture:
         """Expected loss from log R, floor included."""
         own = self._split(log_reducible)
         return np.concatenate([p.loss(values) for p, values in zip(self.parts, own, strict=True)])
+
+    def reducible(self, loss: np.ndarray) -> np.ndarray:
+        """Log R from the expected loss, as :meth:`Curve.reducible`."""
+        own = zip(self.parts, self._split(loss), strict=True)
+        return np.concatenate([part.reducible(values) for part, values in own])
 
     def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, as :meth:`Curve.optimum`."""

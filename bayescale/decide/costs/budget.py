@@ -1,4 +1,4 @@
-"""Budgets: training compute, stated in FLOP or bought with money on known hardware."""
+"""Budgets: training compute, stated in FLOP or bought with money, at a price that may be uncertain."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import math
 from dataclasses import dataclass
 from numbers import Real
 
+import numpy as np
+
+from bayescale.decide.costs.costing import DRAWS, Fleet
 from bayescale.decide.costs.hardware import get_hardware
-from bayescale.decide.costs.rates import SECONDS_AN_HOUR
+from bayescale.decide.costs.uncertain import POSITIVE, SHARE, Uncertain, draws_of
 from bayescale.errors import PlanError
 
 LEAST_FLOP, MOST_FLOP = 1e6, 1e40
 _NEEDS_PRICE = "dollars need price_per_hour=, mfu= and hardware= to become FLOP"
+_PRICES = {"price_per_hour": POSITIVE, "mfu": SHARE}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """What may be spent on one training run: FLOP, or dollars on some hardware.
+
+    Where the price or the utilisation is a distribution, so is what money buys: the number of parameters is chosen
+    before, and training goes on until the money is spent.
 
     Parameters
     ----------
@@ -24,29 +31,30 @@ class Budget:
         Training FLOP.
     dollars : float, optional
         Money, instead of compute.
-    price_per_hour : float, optional
-        Dollars per accelerator-hour. Needed with ``dollars``; with ``compute`` it prices the waste.
-    mfu : float, optional
+    price_per_hour : number, distribution or draws, optional
+        Dollars per accelerator-hour, e.g. ``"LogNormal(median=2.7, sigma=0.35)"``. Needed with ``dollars``; with
+        ``compute`` it prices the waste.
+    mfu : number, distribution or draws, optional
         Model FLOP utilisation, in (0, 1].
     hardware : str, optional
         A name that ``bayescale hardware`` lists; its dense peak in bf16, or in fp16 where it has no bf16.
 
     Raises
     ------
-    PlanError, UnknownNameError
+    PlanError, ModelError, UnknownNameError
         For a negative price, an MFU above one, a missing or contradictory input, or a budget outside 1e6 to 1e40 FLOP.
     """
 
     compute: float | None = None
     dollars: float | None = None
-    price_per_hour: float | None = None
-    mfu: float | None = None
+    price_per_hour: Uncertain | None = None
+    mfu: Uncertain | None = None
     hardware: str | None = None
 
     def __post_init__(self) -> None:
         if (self.compute is None) == (self.dollars is None):
             raise PlanError("a budget is compute=FLOP or dollars=..., one of the two")
-        for name in ("compute", "dollars", "price_per_hour"):
+        for name in ("compute", "dollars"):
             value = getattr(self, name)
             if value is None:
                 continue
@@ -55,45 +63,99 @@ class Budget:
             amount = float(value)
             if not (math.isfinite(amount) and amount > 0):
                 raise PlanError(f"{name} = {amount:g} (expected a positive number)")
-        if self.mfu is not None and not 0 < self.mfu <= 1:
-            raise PlanError(f"mfu = {self.mfu:g} (expected a share in (0, 1])")
+        for name, bounds in _PRICES.items():
+            value = getattr(self, name)
+            if value is not None:
+                draws_of(value, name, bounds, value.size if isinstance(value, np.ndarray) else 1)
         if self.hardware is not None:
             get_hardware(self.hardware)
-        prices = (self.price_per_hour, self.mfu, self.hardware)
-        if self.dollars is not None and None in prices:
+        missing = [v is None for v in (self.price_per_hour, self.mfu, self.hardware)]
+        if self.dollars is not None and any(missing):
             raise PlanError(_NEEDS_PRICE)
-        if self.compute is not None and None in prices and any(p is not None for p in prices):
+        if self.compute is not None and any(missing) and not all(missing):
             raise PlanError(
                 "pricing a compute budget needs all of price_per_hour, mfu and hardware"
             )
+        self.flop_draws(self._count)
 
-        if not LEAST_FLOP <= self.flop <= MOST_FLOP:
+    @property
+    def _count(self) -> int:
+        """How many draws speak of the budget alone: as many as the caller's own, where there are some."""
+        own = [v.size for v in (self.price_per_hour, self.mfu) if isinstance(v, np.ndarray)]
+        return own[0] if own else DRAWS
+
+    def rate_draws(self, draws: int, seed: int = 0) -> np.ndarray | None:
+        """FLOP that a dollar buys, shape (draw,), or None where nothing was priced."""
+        if self.price_per_hour is None or self.mfu is None or self.hardware is None:
+            return None
+        fleet = Fleet(hardware=self.hardware, mfu=self.mfu, price_per_hour=self.price_per_hour)
+        rates = fleet.rates(draws, seed)
+        return np.asarray(rates.flop / rates.money) if rates.money is not None else None
+
+    def flop_draws(self, draws: int, seed: int = 0) -> np.ndarray:
+        """The budget in FLOP, shape (draw,); draws go with those of a fit of that seed."""
+        if self.compute is not None:
+            flop = np.full(draws, float(self.compute))
+        else:
+            rate = self.rate_draws(draws, seed)
+            if self.dollars is None or rate is None:
+                raise PlanError(_NEEDS_PRICE)
+            flop = self.dollars * rate
+        low, high = float(flop.min()), float(flop.max())
+        if not (low >= LEAST_FLOP and high <= MOST_FLOP):
+            said = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
             raise PlanError(
-                f"a budget of {self.flop:.3g} FLOP (expected from {LEAST_FLOP:g} to {MOST_FLOP:g})"
+                f"a budget of {said} FLOP (expected from {LEAST_FLOP:g} to {MOST_FLOP:g})"
             )
+        return flop
+
+    def cost_draws(self, draws: int, seed: int = 0) -> np.ndarray | None:
+        """The budget in dollars, shape (draw,), or None where nothing was priced."""
+        if self.dollars is not None:
+            return np.full(draws, float(self.dollars))
+        rate = self.rate_draws(draws, seed)
+        return None if rate is None else self.flop_draws(draws, seed) / rate
+
+    def inputs(self, draws: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """The inputs that are uncertain, as they are drawn for the other methods."""
+        drawn = {
+            name: draws_of(value, name, bounds, draws, seed)
+            for name, bounds in _PRICES.items()
+            if (value := getattr(self, name)) is not None
+        }
+        return {name: values for name, values in drawn.items() if np.ptp(values) > 0}
 
     @property
     def flop_per_dollar(self) -> float | None:
-        """FLOP that a dollar buys, or None where nothing was priced."""
-        if self.price_per_hour is None or self.mfu is None or self.hardware is None:
-            return None
-        per_hour = get_hardware(self.hardware).flop_per_second() * self.mfu * SECONDS_AN_HOUR
-        return per_hour / self.price_per_hour
+        """FLOP that a dollar buys, in the median, or None where nothing was priced."""
+        rate = self.rate_draws(self._count)
+        return None if rate is None else float(np.median(rate))
 
     @property
     def flop(self) -> float:
-        """The budget in FLOP."""
-        if self.compute is not None:
-            return self.compute
-        dollars, rate = self.dollars, self.flop_per_dollar
-        if dollars is None or rate is None:
-            raise PlanError(_NEEDS_PRICE)
-        return dollars * rate
+        """The budget in FLOP; in the median, where what money buys is uncertain."""
+        return self.median_flop(self._count)
+
+    def median_flop(self, draws: int, seed: int = 0) -> float:
+        """The median of :meth:`flop_draws`."""
+        return float(np.median(self.flop_draws(draws, seed)))
 
     @property
     def cost(self) -> float | None:
-        """The budget in dollars, or None where nothing was priced."""
-        if self.dollars is not None:
-            return self.dollars
-        rate = self.flop_per_dollar
-        return None if rate is None or self.compute is None else self.compute / rate
+        """The budget in dollars, expected where it is uncertain, or None where nothing was priced."""
+        cost = self.cost_draws(self._count)
+        return None if cost is None else float(np.mean(cost))
+
+    def note(self) -> list[str]:
+        """What an uncertain price or utilisation does to the budget, in words; empty where there is none."""
+        uncertain = self.inputs(self._count)
+        if not uncertain:
+            return []
+        names = " and ".join(uncertain)
+        if self.dollars is None:
+            return [f"{names}: uncertain, money is shown as expected"]
+        low, high = np.quantile(self.flop_draws(self._count), (0.05, 0.95))
+        return [
+            f"{names}: uncertain, the money buys {low:.3g} to {high:.3g} FLOP (90 %); "
+            "N is chosen before, D is that of the median"
+        ]

@@ -19,7 +19,7 @@ from bayescale.decide.information.parameters import parameter_groups
 from bayescale.decide.information.perfect import best_action, evpi, evppi
 from bayescale.decide.information.pilots import Pilot
 from bayescale.decide.information.portfolio import Candidates, Portfolio
-from bayescale.decide.information.stakes import Stakes, UncertainBudget
+from bayescale.decide.information.stakes import Stakes
 from bayescale.decide.plans.grounds import admit, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE
 from bayescale.decide.plans.montecarlo import mean_error
@@ -43,7 +43,7 @@ UNSUPPORTED = 0.05  # share of a pilot's outcomes with k̂ > 0.7 that is mention
 
 def design(
     fit: Posterior,
-    budget: Budget | UncertainBudget | float,
+    budget: Budget | float,
     pilots: Sequence[Pilot],
     *,
     pilot_budget: float | None = None,
@@ -63,7 +63,7 @@ def design(
     ----------
     fit : Fit or Stacked
         Of a joint law, or of several. At most 4,000 draws of each are used, evenly spaced.
-    budget : Budget, UncertainBudget or float
+    budget : Budget or float
         Of the final run; a bare number is FLOP. Priced, all values are in dollars.
     pilots : sequence of Pilot
         Candidates. Each is a sweep of its own; runs that share an offset are one pilot.
@@ -88,7 +88,7 @@ def design(
     """
     require_posterior(fit, "design")
     admit(fit, allow_unconverged, allow_experimental)
-    if not isinstance(budget, Budget | UncertainBudget):
+    if not isinstance(budget, Budget):
         budget = Budget(compute=budget)
     if pilot_budget is not None:
         draws_of(pilot_budget, "pilot_budget", POSITIVE, 1)
@@ -127,13 +127,13 @@ def design(
     affordable = pilot_budget is None or enough.cost <= pilot_budget
     portfolio = enough if affordable else candidates.best(float(pilot_budget or 0.0))
     log_n = float(stakes.log_params[best_action(stakes.utility)])
-    params, tokens = float(np.exp(log_n)), float(np.exp(stakes.iso.log_total - log_n))
+    params, tokens = float(np.exp(log_n)), float(stakes.iso.tokens(log_n))
     known = parameter_groups(fit, where, stakes)
     return Design(
         problem={
             "unit": stakes.unit,
             "total": stakes.total,
-            "compute": float(np.exp(stakes.iso.log_compute)),
+            "compute": budget.median_flop(len(stakes.utility), fit.seed),
             "params": params,
             "tokens": tokens,
             "pilot_budget": pilot_budget,
@@ -147,7 +147,11 @@ def design(
         table=table,
         portfolio=_choice(portfolio, pilots),
         enough=_choice(enough, pilots),
-        caveats=(*_notes(fit, pilots, stakes, table), *grounds(fit, where, [params], [tokens])),
+        caveats=(
+            *_notes(fit, pilots, stakes, table),
+            *budget.note(),
+            *grounds(fit, where, [params], [tokens]),
+        ),
         provenance=provenance(fit),
     )
 

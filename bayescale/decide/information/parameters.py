@@ -6,7 +6,6 @@ import numpy as np
 
 from bayescale.decide.information.perfect import best_action
 from bayescale.decide.information.stakes import Stakes
-from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Curve, Fit, Group, Posterior, Side
 
 PARAMETERS = ("beta", "delta", "gamma", "L_inf")
@@ -38,7 +37,7 @@ def _beyond(fit: Fit, where: dict[Side, Group], stakes: Stakes) -> np.ndarray:
     curve = stakes.iso.curve
     parts = (curve,) if isinstance(curve, Curve) else curve.parts
     log_n = float(stakes.log_params[best_action(stakes.utility)])
-    log_d = stakes.iso.log_compute - LOG_FLOP_PER_PARAM_TOKEN - log_n
+    log_d = float(np.log(stakes.iso.tokens(log_n)))
     columns = []
     for axis, target in (("params", log_n), ("tokens", log_d)):
         if not any(axis in part.walks for part in parts):

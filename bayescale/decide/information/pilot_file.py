@@ -9,7 +9,6 @@ from pydantic import Field
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.information.pilots import Pilot
-from bayescale.decide.information.stakes import UncertainBudget
 from bayescale.decide.plans.tables import BudgetTable, Count, GroupTable, Table, count, read
 from bayescale.errors import PlanError
 from bayescale.posterior import Group
@@ -36,7 +35,7 @@ class _File(Table):
 class PilotFile:
     """What a file of pilots states: the arguments of :func:`bayescale.design` but for the fit."""
 
-    budget: Budget | UncertainBudget
+    budget: Budget
     pilots: tuple[Pilot, ...]
     pilot_budget: float | None
     architecture: Group | None
@@ -56,24 +55,12 @@ def load_pilots(path: str | Path) -> PilotFile:
         raise PlanError(f"{where}: no pilots; add one: [[pilot]] with name, params and tokens")
     limit = file.pilot_budget
     return PilotFile(
-        budget=_budget(file.budget, where),
+        budget=file.budget.get_budget(),
         pilots=tuple(_pilot(entry, where) for entry in file.pilot),
         pilot_budget=None if limit is None else count(limit, "compute", f"{where}: pilot_budget"),
         architecture=file.run.group(),
         task=file.run.task,
     )
-
-
-def _budget(entry: BudgetTable, where: str) -> Budget | UncertainBudget:
-    if not entry.uncertain:
-        return entry.get_budget()
-    dollars, price, mfu = entry.amount("dollars"), entry.price_per_hour, entry.mfu
-    if entry.compute is not None or not (dollars and price and mfu and entry.hardware):
-        raise PlanError(
-            f"{where}: budget: an uncertain price or mfu is of a budget in dollars, "
-            "with price_per_hour, mfu and hardware"
-        )
-    return UncertainBudget(dollars=dollars, price_per_hour=price, mfu=mfu, hardware=entry.hardware)
 
 
 def _pilot(entry: _Pilot, where: str) -> Pilot:

@@ -16,6 +16,7 @@ from bayescale.posterior import Group, Posterior, require_posterior
 from bayescale.predict import assumption
 
 BUDGETS = 33
+SELDOM = 0.05  # a chance that no size is chosen for
 
 
 def budget_frontier(
@@ -32,7 +33,10 @@ def budget_frontier(
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
 ) -> xr.Dataset:
-    """Risk against budget: P(loss ≤ target), mean loss and CVaR at the N that makes P largest at each budget.
+    """Risk against budget: the largest P(loss ≤ target) of any N, and mean loss and CVaR at the N that brings it.
+
+    Which N brings the largest P hangs on single draws where few reach the target: of all N whose P lies within two
+    binomial standard errors of the largest, the one of least mean loss is taken; where no P reaches .05, of all N.
 
     Parameters
     ----------
@@ -46,9 +50,9 @@ def budget_frontier(
     Returns
     -------
     Dataset
-        Dim ``budget`` (33, evenly in log): ``compute, params, tokens, p_hit, loss, cvar``; of several N with one P, the
-        one of least mean loss. ``fitted_compute`` (edge): smallest and largest 6·N·D of the fitted runs. Attributes
-        ``target_loss, kind, share, unit, assumes`` and the groups.
+        Dim ``budget`` (33, evenly in log): ``compute, params, tokens, p_hit, loss, cvar``. ``fitted_compute``
+        (edge): smallest and largest 6·N·D of the fitted runs. Attributes ``target_loss,
+        kind, share, unit, assumes`` and the groups.
 
     Raises
     ------
@@ -96,11 +100,14 @@ def budget_frontier(
 def _best(
     reach: Reach, log_params: np.ndarray, needed: np.ndarray, log_compute: float
 ) -> tuple[int, float, np.ndarray]:
-    """Which N makes P largest at a budget (of several, that of least mean loss), that P, and the losses there."""
+    """The N whose P cannot be told from the largest and whose mean loss is least, the largest P, the losses there."""
     share = (needed <= log_compute).mean(axis=0)
     # At least one token is left.
     share[log_params > log_compute - LOG_FLOP_PER_PARAM_TOKEN] = -1.0
-    tied = np.flatnonzero(share == share.max())
+    largest = float(share.max())
+    error = np.sqrt(max(largest * (1.0 - largest), 0.0) / len(needed))
+    least_p = 0.0 if largest < SELDOM else largest - 2.0 * error
+    tied = np.flatnonzero(share >= least_p)
     loss = reach.loss(log_params[tied], np.full(len(tied), log_compute))
     least = int(np.argmin(loss.mean(axis=0)))
-    return int(tied[least]), float(share[tied[least]]), loss[:, least]
+    return int(tied[least]), largest, loss[:, least]

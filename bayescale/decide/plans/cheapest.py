@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from bayescale.decide.costs.budget import LEAST_FLOP, MOST_FLOP, Budget
+from bayescale.decide.costs.uncertain import Uncertain
 from bayescale.decide.plans.grounds import admit, grounds, provenance
 from bayescale.decide.plans.plan import si
 from bayescale.decide.plans.reach import (
@@ -98,8 +99,8 @@ def cheapest(
     target_loss: float,
     probability: float = 0.8,
     kind: TargetKind = "campaign",
-    price_per_hour: float | None = None,
-    mfu: float | None = None,
+    price_per_hour: Uncertain | None = None,
+    mfu: Uncertain | None = None,
     hardware: str | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
@@ -124,7 +125,7 @@ def cheapest(
         Of the expected curve with the offset that a new campaign shares, or without; the noise of a single run in
         neither.
     price_per_hour, mfu, hardware : optional
-        All three, to say what it costs; see :class:`Budget`.
+        All three, to say what it costs (as expected, where they are uncertain); see :class:`Budget`.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool

@@ -9,12 +9,14 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from bayescale.decide.costs.budget import Budget
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import PROBS, Curve, Group, Mixture, Posterior, Side, curve_of
 
 CANDIDATES = 241
 EDGE_SHARE = 0.01
+LEVELS = 48  # budgets at which each draw's own frontier is known, where there is no closed form
 SMALLEST = 7.0  # nats of compute below the budget: what wastes more than 99.9 % of it wastes all
 VALLEY_BUDGETS = (0.01, 0.1, 1.0)  # shares of the budget whose valleys a plan keeps
 VALLEY_DECADES = 1.25  # of N, to each side of the median optimum
@@ -44,21 +46,44 @@ def joint_curve(
 
 @dataclass(frozen=True)
 class IsoFlop:
-    """Draws of a group's curve along one budget C = 6·N·D, given by its log in FLOP."""
+    """Draws of a group's curve along one budget C = 6·N·D.
+
+    Attributes
+    ----------
+    curve : Curve or Mixture
+    log_compute : float or ndarray, shape (draw,)
+        Of the budget in FLOP: one for all draws, or what the money buys in each.
+    """
 
     curve: Curve | Mixture
-    log_compute: float
+    log_compute: float | np.ndarray
 
     @classmethod
     def of(
         cls,
         fit: Posterior,
         where: dict[Side, Group],
-        compute: float,
+        budget: Budget | float,
         given: Mapping[str, float] | None = None,
     ) -> IsoFlop:
-        """Take the draws of one group of a fit, or of a stack; ``given`` states further inputs of the law."""
-        return cls(joint_curve(fit, where, given), float(np.log(compute)))
+        """Take the draws of one group of a fit, or of a stack, at a budget (a bare number is FLOP).
+
+        ``given`` states further inputs of the law.
+        """
+        curve = joint_curve(fit, where, given)
+        if not isinstance(budget, Budget):
+            return cls(curve, float(np.log(budget)))
+        flop = budget.flop_draws(len(curve.floor), fit.seed)
+        return cls(curve, float(np.log(flop[0])) if np.ptp(flop) == 0 else np.log(flop))
+
+    @property
+    def compute(self) -> float:
+        """The budget in FLOP, in the median."""
+        return float(np.median(np.exp(self.log_compute)))
+
+    def times(self, factor: float) -> IsoFlop:
+        """The same draws with so many times the budget."""
+        return replace(self, log_compute=self.log_compute + float(np.log(factor)))
 
     def at(self, compute: float) -> IsoFlop:
         """The same draws at another budget, in FLOP."""
@@ -70,15 +95,18 @@ class IsoFlop:
         return self.curve.theta
 
     @property
-    def log_total(self) -> float:
-        """Log of N·D."""
+    def log_total(self) -> float | np.ndarray:
+        """Log of N·D, for all draws or of each."""
         return self.log_compute - LOG_FLOP_PER_PARAM_TOKEN
+
+    def tokens(self, log_params: np.ndarray | float) -> np.ndarray:
+        """D that the budget leaves at an N, in the median."""
+        return np.exp(np.log(self.compute) - LOG_FLOP_PER_PARAM_TOKEN - np.asarray(log_params))
 
     def log_reducible(self, log_params: np.ndarray) -> np.ndarray:
         """Log R of every draw (rows) at every candidate N (columns), shape (draw, action)."""
-        return self.curve.log_reducible(
-            {"params": log_params[None], "tokens": self.log_total - log_params[None]}
-        )
+        log_tokens = np.reshape(self.log_total, (-1, 1)) - log_params[None]
+        return self.curve.log_reducible({"params": log_params[None], "tokens": log_tokens})
 
     def loss(self, log_reducible: np.ndarray) -> np.ndarray:
         """Expected loss from log R, floor included."""
@@ -87,17 +115,27 @@ class IsoFlop:
     @cached_property
     def optimum(self) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* of each draw."""
-        log_params, log_r = self.curve.optimum(self.log_compute)
-        return log_params, log_r
+        if isinstance(self.log_compute, float):
+            return self.curve.optimum(self.log_compute)
+        levels, best_n, best_r = self._levels
+        own = list(zip(self.log_compute, best_n, best_r, strict=True))
+        return (
+            np.array([np.interp(c, levels, n) for c, n, _ in own]),
+            np.array([np.interp(c, levels, r) for c, _, r in own]),
+        )
+
+    @cached_property
+    def frontier_loss(self) -> np.ndarray:
+        """Expected loss of each draw at its own optimum, shape (draw,)."""
+        return self.loss(self.optimum[1])
 
     def shares(self) -> dict[str, np.ndarray]:
         """What each draw's loss at its optimum is made of: ``params``, ``tokens`` and ``floor``, summing to one.
 
         The reducible part is divided as the law's inner sum is, (A·N^−β)^(1/γ) against (B·D^−δ)^(1/γ).
         """
-        log_params, log_r = self.optimum
-        loss = self.loss(log_r)
-        floor = self.curve.floor / loss
+        log_params, _ = self.optimum
+        floor = self.curve.floor / self.frontier_loss
         inner = self.curve.param_share(
             {"params": log_params[:, None], "tokens": self.log_total - log_params[:, None]}
         )[:, 0]
@@ -110,17 +148,24 @@ class IsoFlop:
         extra = np.maximum(log_reducible - best, 0.0)
         if self.curve.exact:
             return -np.expm1(-extra / self.theta["alpha"][:, None])
-        saved, level = self._below
-        less = [np.interp(e, r, saved) for e, r in zip(extra, level - best, strict=True)]
-        return -np.expm1(-np.array(less))
+        levels, _, level = self._levels
+        enough = [
+            np.interp(-here, -own, levels) for here, own in zip(log_reducible, level, strict=True)
+        ]
+        return -np.expm1(np.minimum(np.array(enough) - np.reshape(self.log_compute, (-1, 1)), 0.0))
 
     @cached_property
-    def _below(self) -> tuple[np.ndarray, np.ndarray]:
-        """Smaller budgets, as log C − log C′ (shape (step,)), and log R* at each, shape (draw, step)."""
-        saved = np.concatenate([[0.0], np.geomspace(0.01, SMALLEST, 24)])
-        level = self.curve.optimum(self.log_compute - saved)[1]
+    def _levels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Budgets up to the largest, as log C (shape (step,)), and log N* and log R* at each, shape (draw, step)."""
+        if isinstance(self.log_compute, float):
+            saved = np.concatenate([[0.0], np.geomspace(0.01, SMALLEST, LEVELS // 2)])
+            levels = self.log_compute - saved[::-1]
+        else:
+            low, high = float(self.log_compute.min()), float(self.log_compute.max())
+            levels = np.linspace(low - SMALLEST, high, LEVELS)
+        best_n, best_r = self.curve.optimum(levels)
         # A frontier falls with the budget; the search may miss that by its own tolerance.
-        return saved, np.maximum.accumulate(level, axis=1)
+        return levels, best_n, np.maximum.accumulate(best_r[:, ::-1], axis=1)[:, ::-1]
 
     def candidates(self) -> tuple[np.ndarray, float]:
         """A log grid over N that holds all but 1 % of the draws' optima, and the share that lies on its edges.
@@ -128,8 +173,7 @@ class IsoFlop:
         The grid never asks for fewer than one parameter or one token, whatever the draws say.
         """
         best, _ = self.optimum
-        low, high = np.quantile(best, [EDGE_SHARE / 4, 1 - EDGE_SHARE / 4]) + np.log([1 / 3, 3])
-        low, high = max(low, 0.0), min(high, self.log_total)
+        low, high = size_range(best, float(np.min(self.log_total)))
         outside = float(np.mean((best <= low) | (best >= high)))
         return np.linspace(low, high, CANDIDATES), outside
 
@@ -149,7 +193,7 @@ class IsoFlop:
             ``step``: ``compute``, and N*, D*, L* as ``params, tokens, loss`` (step, prob). ``fitted_compute`` (edge).
             Rounded to six figures, since a plan is kept as text.
         """
-        budgets = np.exp(self.log_compute) * np.array(VALLEY_BUDGETS)
+        budgets = self.compute * np.array(VALLEY_BUDGETS)
         low, high = min(fitted_compute[0], budgets[0]), max(fitted_compute[1], budgets[-1])
         steps = np.geomspace(low, high * 10.0**0.5, PATH_STEPS)
         at_budget = [self.at(c)._optimum_quantiles() for c in budgets]
@@ -174,12 +218,18 @@ class IsoFlop:
         return xr.Dataset(rounded, coords={"prob": list(PROBS)})
 
     def _optimum_quantiles(self) -> dict[str, np.ndarray]:
-        log_params, log_r = self.optimum
+        log_params, _ = self.optimum
         return {
             "params": _quantiles(np.exp(log_params)),
             "tokens": _quantiles(np.exp(self.log_total - log_params)),
-            "loss": _quantiles(self.loss(log_r)),
+            "loss": _quantiles(self.frontier_loss),
         }
+
+
+def size_range(best: np.ndarray, log_total: float) -> tuple[float, float]:
+    """Ends in log N of a grid that holds all but some draws' optima (half a percent), with a factor of 3 to spare."""
+    low, high = np.quantile(best, [EDGE_SHARE / 4, 1 - EDGE_SHARE / 4]) + np.log([1 / 3, 3])
+    return max(float(low), 0.0), min(float(high), log_total)
 
 
 def _quantiles(draws: np.ndarray) -> np.ndarray:

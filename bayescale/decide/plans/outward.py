@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from bayescale.decide.plans.isoflop import IsoFlop
-from bayescale.decide.plans.planning import best_size
+from bayescale.decide.plans.judging import best_size
 from bayescale.decide.risks.risk import Expectation
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Curve, Fit, Group, Side, group_curve, named_quantiles

@@ -10,6 +10,7 @@ from typing import Any
 
 import xarray as xr
 
+from bayescale.decide.plans.constraints import Infeasible
 from bayescale.decide.plans.preregistration import SEAL, RunForecast, sealed
 from bayescale.files import refuse_existing, written_beside
 from bayescale.runs import UNNAMED
@@ -69,6 +70,8 @@ class Plan:
         One a risk.
     regret_set : dict or None
         Range of N with P(wasted share ≤ 5 %) ≥ .8.
+    infeasible : tuple of Infeasible
+        Actions that the budget or a constraint rules out, each with the reason.
     p_target_below_floor : float or None
         P(target < L∞): no budget reaches it.
     p_target_tenfold : float or None
@@ -92,6 +95,7 @@ class Plan:
     caveats: tuple[str, ...]
     provenance: dict[str, Any]
     forecasts: tuple[RunForecast, ...]
+    infeasible: tuple[Infeasible, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON, with the hash of all of it; the table as one list a column."""
@@ -114,6 +118,9 @@ class Plan:
             },
             "forecasts": [forecast.to_dict() for forecast in self.forecasts],
         }
+        # Not written where there is none: a plan without constraints keeps the hash that it had before there were any.
+        if self.infeasible:
+            content["infeasible"] = [asdict(one) for one in self.infeasible]
         return sealed(content)
 
     @property
@@ -167,6 +174,7 @@ class Plan:
                 f"  P(target below the floor): {self.p_target_below_floor:.2f}; "
                 f"P(loss ≤ {self.problem['target_loss']:g}) with 10 × the budget: {self.p_target_tenfold:.2f}"
             )
+        lines += [_left_out(one) for one in self.infeasible]
         return "\n".join([*lines, *(f"  note: {c}" for c in self.caveats)])
 
 
@@ -176,6 +184,12 @@ def _headline(problem: dict[str, Any]) -> str:
     if "unique_tokens" in problem:
         named.append(f"{si(problem['unique_tokens'])} unique tokens")
     return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
+
+
+def _left_out(one: Infeasible) -> str:
+    if one.tokens is not None:
+        return f"  not feasible: N = {si(one.params_lo)}, D = {si(one.tokens)}: {one.reason}"
+    return f"  not feasible: N from {si(one.params_lo)} to {si(one.params_hi)}: {one.reason}"
 
 
 def si(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from bayescale.decide.plans.constraints import Infeasible
 from bayescale.decide.plans.plan import PLAN_FORMAT, PLAN_SCHEMA_VERSION, Plan, Recommendation
 from bayescale.decide.plans.preregistration import SEAL, RunForecast, content_hash
 from bayescale.errors import PlanError
@@ -72,4 +73,5 @@ def _plan(content: Mapping[str, Any]) -> Plan:
         caveats=tuple(content["caveats"]),
         provenance=content["provenance"],
         forecasts=tuple(RunForecast.from_dict(f) for f in content["forecasts"]),
+        infeasible=tuple(Infeasible(**one) for one in content.get("infeasible", ())),
     )

@@ -7,18 +7,19 @@ from functools import partial
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize_scalar
 
 from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.actions import Actions, Candidates
+from bayescale.decide.plans.constraints import Constraints
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
+from bayescale.decide.plans.judging import judged, on_one_draw, read_risks
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.preregistration import RunForecast
 from bayescale.decide.plans.reach import require_count, require_target
-from bayescale.decide.risks.risk import Expectation, Risk, parse_risk
-from bayescale.errors import PlanError
+from bayescale.decide.risks.risk import Risk
 from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
-from bayescale.predict import LARGEST_SHARE, assumption, run_cdf
+from bayescale.predict import assumption, run_cdf
 
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
@@ -31,6 +32,8 @@ def plan(
     target_loss: float | None = None,
     *,
     unique_tokens: float | None = None,
+    candidates: Candidates | None = None,
+    constraints: Constraints | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -48,11 +51,17 @@ def plan(
     risk : Risk, str or sequence of them, optional
         How the loss of an action is judged; ``Expectation()`` by default, or as text, ``"cvar:0.1"``. Each gives one
         recommendation. Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist.
+        Regret is against each draw's own optimum; a worst case is over the laws of a stack.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
     unique_tokens : float, optional
         U, all the tokens there are: more are had by repeating them. For a law of repeated data; without it none is
         repeated, whatever D.
+    candidates : sequence of (float, float), optional
+        The actions as pairs of N and D; by default all N along the budget, C = 6·N·D. Their regret, too, is against the
+        best use of the whole budget.
+    constraints : Constraints, optional
+        What actions may not exceed besides; what is left out is named in the plan.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -71,30 +80,29 @@ def plan(
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
     if target_loss is not None:
         require_target(target_loss)
-    risks: list[Risk] = _as_list(risk)
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
     given = {} if unique_tokens is None else {"unique_tokens": require_count(unique_tokens)}
-    iso = IsoFlop.of(fit, where, budget.flop, given)
+    iso = IsoFlop.of(fit, where, budget, given)
+    risks = read_risks(risk, iso.curve)
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
-    log_params, outside = iso.candidates()
-    log_r = iso.log_reducible(log_params)
-    loss, waste = iso.loss(log_r), iso.wasted_share(log_r)
+    limits = [] if constraints is None else constraints.limits(budget)
+    actions = Actions.of(iso, candidates, limits)
+    loss, waste = iso.loss(actions.log_reducible), iso.wasted_share(actions.log_reducible)
     table = xr.Dataset(
         {
-            "params": ("action", np.exp(log_params)),
-            "tokens": ("action", np.exp(iso.log_total - log_params)),
+            "params": ("action", np.exp(actions.log_params)),
+            "tokens": ("action", np.exp(actions.log_tokens)),
             "loss": ("action", loss.mean(axis=0)),
-            **{f"risk_{r.name}": ("action", r(loss)) for r in risks},
+            **{f"risk_{r.name}": ("action", judged(r, loss, iso.frontier_loss)) for r in risks},
             "regret": ("action", waste.mean(axis=0)),
             "p_regret": ("action", (waste <= REGRET).mean(axis=0)),
         }
     )
     if hit is not None:
         table["p_hit"] = ("action", hit(loss))
-    best_n, best_r = iso.optimum
-    floor = iso.curve.floor
-    frontier_loss = iso.loss(best_r)
+    best_n, _ = iso.optimum
+    floor, frontier_loss = iso.curve.floor, iso.frontier_loss
     optimum = {
         "params": named_quantiles(np.exp(best_n)),
         "tokens": named_quantiles(np.exp(iso.log_total - best_n)),
@@ -104,10 +112,10 @@ def plan(
         "floor": named_quantiles(floor),
         **{f"share_{part}": named_quantiles(share) for part, share in iso.shares().items()},
     }
-    recommendations = tuple(_recommend(iso, log_params, loss, r, hit, budget) for r in risks)
+    recommendations = tuple(_recommend(actions, loss, r, hit, budget) for r in risks)
     return Plan(
         problem={
-            "compute": budget.flop,
+            "compute": budget.median_flop(len(floor), fit.seed),
             "dollars": budget.cost,
             "risk": [r.name for r in risks],
             "target_loss": target_loss,
@@ -115,6 +123,8 @@ def plan(
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
             **given,
+            **({} if constraints is None else {"constraints": constraints.stated()}),
+            **({} if candidates is None else {"candidates": len(candidates)}),
         },
         table=table,
         frontier=iso.frontier(fitted_compute(first)),
@@ -122,7 +132,7 @@ def plan(
         recommendations=recommendations,
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
-        p_target_tenfold=None if hit is None else _best_hit(iso.at(10.0 * budget.flop), hit),
+        p_target_tenfold=None if hit is None else _best_hit(iso.times(10.0), hit),
         caveats=(
             *grounds(
                 fit,
@@ -131,23 +141,17 @@ def plan(
                 [r.tokens for r in recommendations],
                 given,
             ),
-            *_caveats(table, outside),
-            *_on_one_draw(risks, loss),
+            *budget.note(),
+            *actions.notes(),
+            *_caveats(table, actions.outside),
+            *on_one_draw(risks, loss, frontier_loss),
         ),
         provenance=provenance(fit),
         forecasts=tuple(
             RunForecast.of(fit, where, r.risk, r.params, r.tokens, given) for r in recommendations
         ),
+        infeasible=actions.infeasible,
     )
-
-
-def _as_list(risk: Risk | str | Sequence[Risk | str] | None) -> list[Risk]:
-    if risk is None:
-        return [Expectation()]
-    given = list(risk) if isinstance(risk, Sequence) and not isinstance(risk, str) else [risk]
-    if not given:
-        raise PlanError("risk is an empty list")
-    return [parse_risk(r) if isinstance(r, str) else r for r in given]
 
 
 def _hit(fit: Posterior, where: dict[Side, Group], target: float, loss: np.ndarray) -> np.ndarray:
@@ -162,35 +166,23 @@ def _best_hit(iso: IsoFlop, hit: Callable[[np.ndarray], np.ndarray]) -> float:
     return float(hit(loss).max())
 
 
-def best_size(iso: IsoFlop, log_params: np.ndarray, loss: np.ndarray, risk: Risk) -> float:
-    """Log N of least risk, refined between the neighbours of the best candidate."""
-    at = int(np.argmin(risk(loss)))
-    low, high = log_params[max(at - 1, 0)], log_params[min(at + 1, len(log_params) - 1)]
-
-    def risk_at(log_n: float) -> float:
-        return float(risk(iso.loss(iso.log_reducible(np.array([log_n]))))[0])
-
-    return float(minimize_scalar(risk_at, bounds=(low, high), method="bounded").x)
-
-
 def _recommend(
-    iso: IsoFlop,
-    log_params: np.ndarray,
+    actions: Actions,
     loss: np.ndarray,
     risk: Risk,
     hit: Callable[[np.ndarray], np.ndarray] | None,
     budget: Budget,
 ) -> Recommendation:
     """The action of least risk, and what it brings."""
-    log_n = best_size(iso, log_params, loss, risk)
-    log_r = iso.log_reducible(np.array([log_n]))
+    iso = actions.iso
+    log_n, log_d, log_r = actions.best(risk, loss)
     chosen, waste = iso.loss(log_r), iso.wasted_share(log_r)
     regret = float(waste.mean())
     return Recommendation(
         risk=risk.name,
         params=float(np.exp(log_n)),
-        tokens=float(np.exp(iso.log_total - log_n)),
-        risk_value=float(risk(chosen)[0]),
+        tokens=float(np.exp(log_d)),
+        risk_value=float(judged(risk, chosen, iso.frontier_loss)[0]),
         loss=named_quantiles(chosen[:, 0]),
         regret=regret,
         regret_dollars=None if budget.cost is None else regret * budget.cost,
@@ -220,18 +212,4 @@ def _caveats(table: xr.Dataset, outside: float) -> list[str]:
             f"no action has P(waste ≤ {100 * REGRET:.0f} %) ≥ {REGRET_PROBABILITY:g}: "
             "the optimum is not known that well"
         )
-    return said
-
-
-def _on_one_draw(risks: Sequence[Risk], loss: np.ndarray) -> list[str]:
-    """A note for each risk that one draw decides: without it, the best candidate's would be a tenth lower."""
-    said = []
-    for risk in risks:
-        best = loss[:, int(np.argmin(risk(loss)))]
-        without = np.delete(best, int(np.argmax(best)))
-        if float(risk(without)) < (1.0 - LARGEST_SHARE) * float(risk(best)):
-            said.append(
-                f"{risk.name} rests on one draw, which carries more than a tenth of it; "
-                "judge by quantile:0.5"
-            )
     return said

@@ -7,9 +7,19 @@ from pathlib import Path
 from pydantic import Field
 
 from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.constraints import Constraints
 from bayescale.decide.plans.reach import require_count, require_target
-from bayescale.decide.plans.tables import BudgetTable, Count, GroupTable, count, read
-from bayescale.decide.risks.risk import Risk, parse_risk
+from bayescale.decide.plans.tables import (
+    BudgetTable,
+    CandidateTable,
+    ConstraintsTable,
+    Count,
+    GroupTable,
+    count,
+    read,
+)
+from bayescale.decide.risks.parsing import parse_risk
+from bayescale.decide.risks.risk import Risk
 
 
 class Problem(GroupTable):
@@ -25,6 +35,10 @@ class Problem(GroupTable):
         As a number, or as ``"100B"``.
     architecture, task, study : str or None
         Fitted labels.
+    candidates : list of CandidateTable or None
+        The actions, where they are not all N along the budget.
+    constraints : ConstraintsTable or None
+        What they may not exceed.
     new_architecture : str or None
         A label of one that was not fitted, instead.
     """
@@ -34,10 +48,20 @@ class Problem(GroupTable):
     target_loss: float | None = None
     unique_tokens: Count | None = None
     study: str | None = None
+    candidates: list[CandidateTable] | None = None
+    constraints: ConstraintsTable | None = None
 
     def get_budget(self) -> Budget:
         """The budget, checked."""
         return self.budget.get_budget()
+
+    def get_constraints(self) -> Constraints | None:
+        """The constraints, checked."""
+        return None if self.constraints is None else self.constraints.get_constraints()
+
+    def pairs(self) -> list[tuple[float, float]] | None:
+        """The candidates as N and D; None for all along the budget."""
+        return None if self.candidates is None else [one.pair() for one in self.candidates]
 
     def risks(self) -> list[Risk] | None:
         """The risk measures; None for the default."""
@@ -64,6 +88,8 @@ def load_problem(path: str | Path) -> Problem:
     problem.get_budget()
     problem.risks()
     problem.tokens()
+    problem.get_constraints()
+    problem.pairs()
     problem.group()
     if problem.target_loss is not None:
         require_target(problem.target_loss)

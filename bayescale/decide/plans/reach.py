@@ -14,7 +14,6 @@ from bayescale.decide.plans.inverse import Inverse
 from bayescale.decide.plans.isoflop import joint_curve
 from bayescale.decide.plans.montecarlo import mean_error
 from bayescale.errors import PlanError, unknown
-from bayescale.laws import numpy_namespace
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Curve, Group, Mixture, Posterior, Side, Stacked
 from bayescale.predict import campaign_offset
@@ -84,10 +83,8 @@ class Reach:
     @classmethod
     def of(cls, fit: Posterior, where: dict[Side, Group], target: float, kind: TargetKind) -> Reach:
         """Take the draws of one group of a fit, or of a stack."""
-        if kind not in get_args(TargetKind):
-            raise unknown("kind of target", str(kind), get_args(TargetKind))
         curve = joint_curve(fit, where)
-        offset = _offset(fit, where) if kind == "campaign" else np.zeros(len(curve.floor))
+        offset = target_offset(fit, where, kind, len(curve.floor))
         chains = 1 if isinstance(curve, Mixture) else fit.members[0].posterior.sizes["chain"]
         return cls(curve, require_target(target) * np.exp(-offset), offset, chains)
 
@@ -137,23 +134,22 @@ class Reach:
         parts = self.curve.parts if isinstance(self.curve, Mixture) else (self.curve,)
         ends = np.cumsum([len(part.floor) for part in parts])
         targets = np.split(self.target, ends[:-1])
-        return [Inverse(p, _log_target(p, t)) for p, t in zip(parts, targets, strict=True)]
+        return [Inverse(p, p.reducible(t)) for p, t in zip(parts, targets, strict=True)]
 
 
-def _offset(fit: Posterior, where: dict[Side, Group]) -> np.ndarray:
-    """The campaign offset of every draw, each member of a stack keeping its own."""
+def target_offset(
+    fit: Posterior, where: dict[Side, Group], kind: TargetKind, count: int
+) -> np.ndarray:
+    """Offset of the log loss of every draw: of a new campaign, each member of a stack keeping its own, or zero."""
+    if kind not in get_args(TargetKind):
+        raise unknown("kind of target", str(kind), get_args(TargetKind))
+    if kind == "expected":
+        return np.zeros(count)
     out = []
     for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
         theta = {k: v.to_numpy().ravel() for k, v in member.parameters(where).items()}
         out.append(campaign_offset(member, where, theta)[draws])
     return np.concatenate(out)
-
-
-def _log_target(curve: Curve, target: np.ndarray) -> np.ndarray:
-    """Log R at the target: NaN below the floor, infinite at the random-guess level and above it."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_r = curve.law.link.log_reducible(numpy_namespace, target, curve.floor, curve.upper)
-    return log_r if curve.upper is None else np.where(target >= curve.upper, np.inf, log_r)
 
 
 def enough(needed: np.ndarray, probability: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.constraints import Constraints
 from bayescale.errors import DataError, PlanError, unknown
 from bayescale.posterior import Group, New
 from bayescale.runs import parse_quantity
@@ -31,11 +32,6 @@ class BudgetTable(Table):
     mfu: float | str | None = None
     hardware: str | None = None
 
-    @property
-    def uncertain(self) -> bool:
-        """Whether the price or the MFU is a distribution."""
-        return isinstance(self.price_per_hour, str) or isinstance(self.mfu, str)
-
     def amount(self, name: str) -> float | None:
         """FLOP (``compute``) or money (``dollars``), if stated."""
         value: Count | None = getattr(self, name)
@@ -43,16 +39,11 @@ class BudgetTable(Table):
 
     def get_budget(self) -> Budget:
         """The budget, checked."""
-        price, mfu = self.price_per_hour, self.mfu
-        if isinstance(price, str) or isinstance(mfu, str):
-            raise PlanError(
-                "budget: a plan takes price_per_hour and mfu as numbers; a design takes distributions"
-            )
         return Budget(
             compute=self.amount("compute"),
             dollars=self.amount("dollars"),
-            price_per_hour=price,
-            mfu=mfu,
+            price_per_hour=self.price_per_hour,
+            mfu=self.mfu,
             hardware=self.hardware,
         )
 
@@ -69,6 +60,41 @@ class GroupTable(Table):
         if self.architecture is not None and self.new_architecture is not None:
             raise PlanError("one group is meant: architecture or new_architecture, not both")
         return New(self.new_architecture) if self.new_architecture else self.architecture
+
+
+class ConstraintsTable(Table):
+    """The table ``[constraints]``: arguments of :class:`bayescale.decide.Constraints`."""
+
+    tokens: Count | None = None
+    days: float | None = None
+    dollars: Count | None = None
+    bytes_per_param: float | None = None
+    accelerators: float | None = None
+
+    def get_constraints(self) -> Constraints:
+        """The constraints, checked."""
+        tokens, dollars = self.tokens, self.dollars
+        return Constraints(
+            tokens=None if tokens is None else count(tokens, "tokens", "constraints.tokens"),
+            days=self.days,
+            dollars=None if dollars is None else count(dollars, "params", "constraints.dollars"),
+            bytes_per_param=self.bytes_per_param,
+            accelerators=self.accelerators,
+        )
+
+
+class CandidateTable(Table):
+    """An entry of ``candidates``: one action."""
+
+    params: Count
+    tokens: Count
+
+    def pair(self) -> tuple[float, float]:
+        """N and D."""
+        return (
+            count(self.params, "params", "candidates.params"),
+            count(self.tokens, "tokens", "candidates.tokens"),
+        )
 
 
 def count(value: Count, kind: str, place: str) -> float:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import logsumexp
 
-from bayescale.decide.risks.risk import CVaR, Expectation, Risk
+from bayescale.decide.risks.risk import CVaR, Expectation, Risk, require_number
 from bayescale.errors import PlanError, unknown
 
 #: How the loss is distributed far out: within limits, as a Normal, as exp(Normal), as exp(Student-t).
@@ -38,9 +38,9 @@ class Entropic:
     ----------
     theta : float
         Aversion, per unit of loss.
-    tail : str
-        How the loss is distributed far out. Of an unbounded LogNormal or exp(Student-t) the expectation is infinite for
-        every θ, whatever the draws say: refused.
+    tail : str, optional
+        How the loss is distributed far out; a plan knows that of its own losses. Of an unbounded LogNormal or
+        exp(Student-t) the expectation is infinite for every θ, whatever the draws say: refused.
 
     Raises
     ------
@@ -49,18 +49,24 @@ class Entropic:
     """
 
     theta: float
-    tail: Tail
+    tail: Tail | None = None
 
     def __post_init__(self) -> None:
+        require_number("Entropic theta", self.theta)
         if not (np.isfinite(self.theta) and self.theta > 0):
             raise PlanError(f"Entropic theta = {self.theta:g} (expected a positive number)")
-        require_moment(self, self.tail)
+        if self.tail is not None:
+            require_moment(self, self.tail)
 
     @property
     def name(self) -> str:
         return f"entropic:{self.theta:g}"
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        if self.tail is None:
+            raise PlanError(
+                f"{self.name}: the tail of the loss is not stated, Entropic(theta, tail)"
+            )
         each = np.ones(len(draws)) if weights is None else np.asarray(weights, float)
         share = (each / each.sum()).reshape(-1, *[1] * (draws.ndim - 1))
         return np.asarray(logsumexp(self.theta * draws, axis=0, b=share)) / self.theta

@@ -54,12 +54,12 @@ class WorstCase:
     ----------
     risk : Risk
         Evaluated under each law with that law's draws and weights alone.
-    law : ndarray of str or int, shape (draw,)
-        Which law each draw comes from.
+    law : ndarray of str or int, shape (draw,), optional
+        Which law each draw comes from; a plan knows that of the draws of a stack.
     """
 
     risk: Risk
-    law: np.ndarray
+    law: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -68,6 +68,10 @@ class WorstCase:
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Evaluate over the first axis; a law without weight is left out."""
+        if self.law is None:
+            raise PlanError(
+                f"{self.name}: the laws of the draws are not stated, WorstCase(risk, law)"
+            )
         law = np.asarray(self.law)
         if law.shape != (len(draws),):
             raise PlanError(f"{len(law)} labels of laws for {len(draws)} draws")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bayescale.errors import PlanError, unknown
+from bayescale.errors import PlanError
 
 
 class Risk(Protocol):
@@ -43,7 +43,7 @@ class Quantile:
     p: float
 
     def __post_init__(self) -> None:
-        _require_number("Quantile p", self.p)
+        require_number("Quantile p", self.p)
         if not 0.0 < self.p < 1.0:
             raise PlanError(f"Quantile p = {self.p:g} (expected between 0 and 1)")
 
@@ -52,6 +52,9 @@ class Quantile:
         return f"quantile:{self.p:g}"
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        if weights is None:
+            at = max(int(np.ceil((self.p - 1e-12) * len(draws))) - 1, 0)
+            return np.partition(draws, at, axis=0)[at]
         ordered, share = _ordered(draws, weights)
         first = np.argmax(np.cumsum(share, axis=0) >= self.p - 1e-12, axis=0)
         return np.take_along_axis(ordered, first[None], axis=0)[0]
@@ -64,7 +67,7 @@ class CVaR:
     share: float
 
     def __post_init__(self) -> None:
-        _require_number("CVaR share", self.share)
+        require_number("CVaR share", self.share)
         if not 0.0 < self.share <= 1.0:
             raise PlanError(f"CVaR share = {self.share:g} (expected in (0, 1])")
 
@@ -73,6 +76,8 @@ class CVaR:
         return f"cvar:{self.share:g}"
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        if weights is None:
+            return _worst(draws, self.share)
         ordered, share = _ordered(draws, weights)
         # Weight of each draw that falls in the worst share, the one at the edge in part.
         above = 1.0 - np.cumsum(share, axis=0)
@@ -87,7 +92,7 @@ class PMiss:
     target: float
 
     def __post_init__(self) -> None:
-        _require_number("PMiss target", self.target)
+        require_number("PMiss target", self.target)
         if not np.isfinite(self.target):
             raise PlanError(f"PMiss target = {self.target:g} (expected a finite loss)")
 
@@ -96,32 +101,34 @@ class PMiss:
         return f"p_miss:{self.target:g}"
 
     def __call__(self, draws: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        return np.average(draws > self.target, axis=0, weights=weights)
+        missed = draws > self.target
+        if weights is None:
+            return np.count_nonzero(missed, axis=0) / len(missed)
+        return np.average(missed, axis=0, weights=weights)
 
 
-def _require_number(name: str, value: object) -> None:
+def require_number(name: str, value: object) -> None:
+    """Refuse what is no number, naming it."""
     if not isinstance(value, Real):
         raise PlanError(f"{name} = {value!r} (expected a number)")
 
 
-def _ordered(draws: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _worst(draws: np.ndarray, share: float) -> np.ndarray:
+    """Mean of the worst share of draws that count the same, the one at the edge in part."""
+    count = share * len(draws)
+    whole = int(count + 1e-9)
+    edge = len(draws) - whole - 1
+    if edge < 0:
+        return np.mean(draws, axis=0)
+    ordered = np.partition(draws, edge, axis=0)
+    inside, part = ordered[edge + 1 :].sum(axis=0), max(count - whole, 0.0)
+    return (inside + part * ordered[edge] if part > 1e-9 else inside) / count
+
+
+def _ordered(draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(draws, axis=0)
-    each = np.ones(len(draws)) if weights is None else np.asarray(weights, float)
+    each = np.asarray(weights, float)
     share = (each / each.sum()).reshape(-1, *[1] * (draws.ndim - 1))
     return np.take_along_axis(draws, order, 0), np.take_along_axis(
         np.broadcast_to(share, draws.shape), order, 0
     )
-
-
-def parse_risk(text: str) -> Risk:
-    """Read ``expectation``, ``cvar:0.1`` or ``quantile:0.9``, as the command line takes them."""
-    kind, _, number = text.partition(":")
-    if kind == "expectation" and not number:
-        return Expectation()
-    if kind not in ("cvar", "quantile"):
-        raise unknown("risk", text, ("expectation", "cvar:0.1", "quantile:0.9"))
-    try:
-        value = float(number)
-    except ValueError:
-        raise PlanError(f"risk {text!r}: expected {kind}:NUMBER, e.g. {kind}:0.1") from None
-    return CVaR(value) if kind == "cvar" else Quantile(value)

@@ -1,0 +1,105 @@
+"""`bayescale select`: which architecture or recipe to scale at a budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bayescale.cli.options import Flag, Several, Spending, check_figure, choose_task, open_posterior
+from bayescale.cli.output import emit_json, notes, say, table, working
+
+if TYPE_CHECKING:
+    from bayescale.posterior import Group
+
+
+def select(
+    fit: Path,
+    /,
+    *,
+    spending: Spending = Spending(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    by: Literal["architecture", "study"] = "architecture",
+    among: Several = (),
+    new: Several = (),
+    risk: str = "expectation",
+    low: float | None = None,
+    high: float | None = None,
+    architecture: str | None = None,
+    task: str | None = None,
+    plot: Path | None = None,
+    force: Flag = False,
+    allow_unconverged: Flag = False,
+    allow_experimental: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Choose which architecture, or which recipe, to scale: P(best), regret, and where frontiers cross.
+
+    Parameters
+    ----------
+    fit
+        A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
+    spending
+        What the run may cost.
+    by
+        architecture, or study: a source, or a recipe.
+    among
+        A fitted one to compare; all of them by default. Repeated.
+    new
+        A label for one that was not fitted, to be compared too. Repeated.
+    risk
+        Of the loss, by which the best is chosen: as in bayescale plan.
+    low
+        Smallest budget at which frontiers are compared, in FLOP.
+    high
+        Largest budget, in FLOP.
+    architecture
+        Where studies are compared: of which architecture.
+    task
+        Needed where several were fitted.
+    plot
+        Also draw frontiers and P(best), as figure.pdf and figure.png.
+    force
+        Replace a figure that exists.
+    allow_unconverged
+        Use a fit that missed the convergence gate.
+    allow_experimental
+        Use a model whose status is experimental.
+    json
+        Print one JSON document and nothing else on standard output.
+    """
+    check_figure(plot, force)
+    from bayescale import decide
+    from bayescale.posterior import New
+
+    with working("comparing groups"):
+        budget = spending.table().get_budget()
+        fitted = open_posterior(fit, allow_unconverged)
+        labels = among or tuple(fitted.members[0].model.groups[by])
+        groups: list[Group] = [*labels, *(New(label) for label in new)]
+        found = decide.select(
+            fitted,
+            budget,
+            by=by,
+            among=groups,
+            risk=risk,
+            low=low,
+            high=high,
+            architecture=architecture,
+            task=choose_task(fitted, task),
+            allow_unconverged=allow_unconverged,
+            allow_experimental=allow_experimental,
+        )
+        written: list[Path] = []
+        if plot is not None:
+            from bayescale import plots
+
+            written = plots.save(plots.selection(found), plot)
+    if json:
+        emit_json(found.to_dict() | {"written": written})
+        return
+    say(found.headline())
+    table([by, "P(best)", "wasted", "N", "D", "loss [90 %]"], found.rows())
+    columns = ["pair", "frontiers cross at FLOP [90 %]", "P(never)", "difference of β", "of α"]
+    table(columns, found.pair_rows())
+    notes([found.range_note(), *found.caveats])
+    if written:
+        say(f"written: {', '.join(str(path) for path in written)}")
