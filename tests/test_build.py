@@ -48,6 +48,19 @@ CASES = {
     "chinchilla, unpooled": ("chinchilla", {"architectures": ("a", "b")}, False),
     "kaplan": ("kaplan", {}, True),
     "saturating": ("saturating", {"metric": "error", "corpus": None, "upper": 0.75}, True),
+    "saturating, curves that show their levels": (
+        "saturating",
+        {
+            "architectures": ("a", "b"),
+            "tasks": ("x", "y", "z"),
+            "metric": "error",
+            "corpus": None,
+            "upper": 0.75,
+        },
+        True,
+    ),
+    "data, one side": ("data", {"architectures": ("a", "b", "c")}, True),
+    "data, unpooled": ("data", {"architectures": ("a", "b")}, False),
 }
 
 
@@ -193,6 +206,12 @@ def parameters_of_row(
             theta[name] = (
                 math.exp(eta) if parameter.support == "positive" else 1 / (1 + math.exp(-eta))
             )
+    if "T" in theta:
+        whole = theta["T"] * model.upper.get(str(row["task"]), 1.0)
+        theta["L_inf"] = theta["phi"] * whole
+        theta["R0"] = whole - theta["L_inf"]
+        if model.upper:
+            theta["R0"] /= model.upper[str(row["task"])] - whole
     if "alpha" in theta and "a" in theta:
         theta["beta"] = theta["alpha"] / theta["a"]
         theta["delta"] = theta["alpha"] / (1 - theta["a"])

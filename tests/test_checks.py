@@ -281,7 +281,7 @@ def test_a_forecast_without_data_hangs_on_its_priors() -> None:
     found = bs.sensitivity(fit)
     # One decade of compute beyond the largest run, of a law in D alone: ten times its tokens.
     assert found.target["tokens"] == pytest.approx(10 * 2e10 * 5)
-    assert "L_inf" in found.sensitive
+    assert "T" in found.sensitive
     assert "sigma" not in found.sensitive
     with pytest.raises(ForecastError, match="one forecast"):
         bs.sensitivity(fit, tokens=np.array([1e12, 1e13]))  # type: ignore[arg-type]

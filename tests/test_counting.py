@@ -135,7 +135,14 @@ def test_a_posterior_of_half_weighted_by_the_rest_is_that_of_the_whole() -> None
     """Without a floor and with δ and σ known, log R₀ has a conjugate Normal posterior, in closed form."""
     sigma, delta, centre, spread = 0.05, 0.3, -0.2, 0.5
     known = {"L_inf": 1e-12, "delta": delta, "sigma": sigma}
-    fit = make_fit("data", make_runs(), draws=4000, noise="normal", values=known)
+    fit = make_fit(
+        "data",
+        make_runs(),
+        draws=4000,
+        noise="normal",
+        values=known,
+        prior={"L_inf": "LogNormal(median=1.75, sigma=0.15)"},
+    )
     u = np.log(fit.runs["tokens"].to_numpy()) - fit.model.pivots["tokens"]
     half, rest = np.arange(9) % 2 == 0, np.arange(9) % 2 == 1
     rng = np.random.default_rng(1)

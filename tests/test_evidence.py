@@ -249,7 +249,7 @@ def test_a_correlation_that_cannot_be_is_refused(
 
 def test_a_correlation_needs_two_pooled_parameters() -> None:
     content = {"extends": "data", "name": "own", "correlation": {"architecture": 4.0}}
-    content["parameters"] = {"R0": {"prior": "level_share"}}
+    content["parameters"] = {"T": {"prior": "level_whole"}, "phi": {"prior": "phi"}}
     with pytest.raises(ModelError, match="fewer than two parameters"):
         parse_model(content, "own")
 

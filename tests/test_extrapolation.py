@@ -26,7 +26,7 @@ TRUTH = {"R0": 0.8, "omega": 0.4, "alpha": 0.17, "a": 0.45, "gamma": 0.6, "L_inf
 def with_values(fit: Fit, **values: np.ndarray) -> Fit:
     """The fit at other values of some parameters, each of shape (draw,)."""
     before = fit.posterior
-    shape = before["R0"].shape
+    shape = before["sigma"].shape
     changed = {n: before[n].copy(data=v.reshape(shape)) for n, v in values.items()}
     parts = {f"/{g}": fit.tree[g].to_dataset() for g in fit.tree.children}
     parts["/posterior"] = before.assign(changed)
@@ -63,7 +63,7 @@ def test_a_point_mass_has_the_closed_form_and_no_width() -> None:
 def test_the_width_of_a_law_in_one_axis_is_that_of_its_exponent() -> None:
     """With all but δ known, quantiles of the loss are the loss at quantiles of δ, the other way round."""
     delta = np.linspace(0.2, 0.4, 200)
-    fit = make_fit("data", make_runs(), draws=100, values={"R0": 0.7, "L_inf": 1.8})
+    fit = make_fit("data", make_runs(), draws=100, values={"T": 2.5, "phi": 0.72})
     made = bs.extrapolation(with_values(fit, delta=delta))
     assert made.axis == "tokens"
     u = np.log(1e11 * 10.0 ** np.array([1, 2, 3])) - fit.model.pivots["tokens"]

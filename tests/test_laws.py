@@ -366,3 +366,16 @@ def test_incomplete_parameters_list_what_the_law_takes(names: list[str], message
 def test_unknown_parameter_of_a_law_proposes_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'gamma'"):
         LAWS["parameter-data"].coordinates_for(["R0", "gama"], "model 'm'")
+
+
+@pytest.mark.parametrize("name", sorted(LAWS))
+def test_a_law_in_whole_loss_and_floor_share_passes_through_both(name: str) -> None:
+    """At the pivot the loss is T, of which the floor is the share φ, whatever the other parameters are."""
+    law, rng = LAWS[name], np.random.default_rng(3)
+    upper = 0.8 if law.link.bounded else None
+    whole, phi = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)
+    rest = {k: v for k, v in some_theta(law, rng).items() if k not in ("R0", "L_inf")}
+    theta = law.complete({**rest, "T": whole, "phi": phi}, upper=upper)
+    at_pivot = law.loss(dict.fromkeys(law.inputs, 0.0), theta, upper)
+    assert at_pivot == pytest.approx(whole * (upper or 1.0))
+    assert theta["L_inf"] == pytest.approx(phi * at_pivot)

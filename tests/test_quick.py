@@ -208,11 +208,11 @@ def test_another_table_takes_the_same_program_and_its_own_posterior(quickly: Fit
     assert one.posterior.sizes["draw"] == quickly.posterior.sizes["draw"]
     two = bs.fit(other, "data", pool=False, drift=False, progress=False, seed=6, tune=1000)
     assert one.model.parameters == two.model.parameters
-    assert one.model.parameters["R0"].prior != quickly.model.parameters["R0"].prior
+    assert one.model.parameters["T"].prior != quickly.model.parameters["T"].prior
     assert isinstance(one.convergence, Importance)
     bulk = two.tree["diagnostics"].to_dataset()["ess_bulk"].min()
     error = np.sqrt(1.0 / one.convergence.ess + 1.0 / (DRAWS * CHAINS) + 1.0 / float(bulk))
-    for name in ("R0", "delta", "L_inf", "sigma"):
+    for name in ("T", "delta", "phi", "sigma"):
         # Logs, whose posteriors are close to Gaussian.
         a, b = (np.log(f.posterior[name].to_numpy().ravel()) for f in (one, two))
         assert abs(a.mean() - b.mean()) < Z * error * b.std(), name

@@ -13,6 +13,7 @@ from helpers import make_runs, pile_families
 from bayescale.errors import DataError, ModelError, UnknownNameError
 from bayescale.runs import Runs
 from bayescale.spec import ParameterModel, Prior, ResolvedModel, resolve
+from bayescale.spec.groups import ROWS_THAT_SHOW
 from bayescale.zoo import load_model, load_populations, model_names, parse_model
 
 POPULATIONS = load_populations()
@@ -224,6 +225,38 @@ def test_a_study_that_renames_the_architectures_is_no_level() -> None:
     runs = make_runs(("a", "b"))
     renamed = runs.table.assign(study=runs.table["architecture"].map({"a": "s", "b": "t"}))
     assert resolved(runs=replace(runs, frame=renamed)).levels() == ["architecture"]
+
+
+@pytest.mark.parametrize(("model", "metric"), [("data", "nats/token"), ("saturating", "error")])
+def test_stating_a_floor_switches_to_level_and_floor(model: str, metric: str) -> None:
+    error = metric == "error"
+    table = make_runs(metric=metric, corpus=None if error else "web", upper=0.75 if error else None)
+    prior = "Beta(alpha=2, beta=9)" if error else "LogNormal(mu=0.53, sigma=0.1)"
+    stated = resolve(load_model(model), table, load_populations(), {"L_inf": prior})
+    assert {"R0", "L_inf"} < stated.parameters.keys()
+    assert not {"T", "phi"} & stated.parameters.keys()
+    assert stated.parameters["L_inf"].get_prior() == Prior.parse(prior)
+    with pytest.raises(ModelError, match=r"\(T, phi\) or on \(R0, L_inf\), not on both"):
+        resolve(load_model(model), table, load_populations(), {"L_inf": prior, "phi": "Beta(2, 2)"})
+
+
+def test_levels_are_sampled_where_every_curve_shows_its_own() -> None:
+    spec, populations = load_model("data"), load_populations()
+
+    def sides(table: Runs) -> tuple[str, ...]:
+        return resolve(spec, table, populations).level_dims
+
+    both = make_runs(("a", "b"), ("x", "y"))
+    assert sides(both) == ("architecture", "task")
+    assert sides(make_runs(("a", "b"))) == ("architecture",)
+    assert sides(make_runs()) == ()
+    assert sides(make_runs(("a", "b"), studies=("s", "t"))) == ()
+    frame = both.table
+    hidden = (frame["architecture"] == "b") & (frame["task"] == "y")
+    assert sides(replace(both, frame=frame[~hidden])) == ()
+    few = hidden & (hidden.cumsum() > ROWS_THAT_SHOW - 1)
+    assert sides(replace(both, frame=frame[~few])) == ()
+    assert resolve(spec, both, populations, pool=False).level_dims == ()
 
 
 def test_stating_beta_switches_to_beta_and_delta() -> None:

@@ -16,12 +16,13 @@ import pymc as pm
 import xarray as xr
 
 from bayescale.errors import ModelError, unknown
-from bayescale.laws import Array, overlap
+from bayescale.laws import Array, numpy_namespace, overlap, to_link
 from bayescale.runs import Runs, path_labels, sweeps, unfinished
 from bayescale.spec import Prior, ResolvedModel, coords
 
 # Rows a group, on average, from which data say more of its effect than the spread of the groups does.
 ROWS_THAT_TELL = 8
+MOST_WHOLE = 0.99  # of the random-guess level: a start that has a logit
 _ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep")
 
 
@@ -121,6 +122,7 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
         with a dim ``interval_<axis>`` where the axis drifts and is read as it is), dim ``run``; of a binomial
         ``trials`` and ``errors`` in place of losses, and with unfinished runs ``final``, ``still`` (positions of rows)
         and ``bound``;
+        ``level_start``, levels of groups at which a sampler starts;
         ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>`` and
         ``centring_<level>``, scalars; ``scale_<level>``, the prior scales of τ.
     """
@@ -138,6 +140,8 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
             data[f"overlap_{axis}"] = (("run", f"interval_{axis}"), lengths)
         else:
             data[f"u_{axis}"] = (("run",), value)
+    if model.level_dims:
+        data["level_start"] = (model.level_dims, _levels(model, seen))
     if seen.upper is not None:
         data["upper"] = (("run",), seen.upper)
     data |= {f"centring_{level}": ((), np.asarray(w)) for level, w in centring(model, seen).items()}
@@ -148,6 +152,16 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
         scale = np.array([model.parameters[n].pool[level] for n in names])
         data[f"scale_{level}"] = ((f"parameter_{level}",), scale)
     return xr.Dataset(data | _observed(model, seen))
+
+
+def _levels(model: ResolvedModel, seen: Observations) -> np.ndarray:
+    """Median loss of every group of ``level_dims``, on the link scale of T: where a sampler starts."""
+    sides = [seen.index[side] for side in model.level_dims]
+    level = np.exp(pd.Series(seen.log_loss).groupby(sides).median().to_numpy())
+    level = level.reshape([len(model.groups[side]) for side in model.level_dims])
+    if seen.upper is not None:
+        level = np.minimum(level / float(np.mean(seen.upper)), MOST_WHOLE)
+    return np.asarray(to_link(numpy_namespace, model.parameters["T"].support, level))
 
 
 def _observed(
@@ -229,6 +243,7 @@ def structure(model: ResolvedModel) -> str:
         },
         "families": {name: prior.family for name, prior in priors(model).items()},
         "bounded": bool(model.upper),
+        "level_dims": model.level_dims,
         "unfinished": model.unfinished,
         "axes": list(model.pivots),
     }

@@ -48,7 +48,7 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
     data = model_data(model, runs)
     with pm.Model(coords={**coords(model), "run": np.arange(data.sizes["run"])}) as built:
         declare(data)
-        theta = law.complete(_by_run(model), xp)
+        theta = law.complete(_by_run(model), xp, datum("upper") if model.upper else None)
         for name, parameter in model.parameters.items():
             if parameter.equals is not None:
                 theta[name] = theta[parameter.equals]
@@ -106,7 +106,7 @@ def _by_run(model: ResolvedModel) -> dict[str, Array]:
     tau = {level: _scales(level) for level in model.levels()}
     population = populations(model, tau)
     effects = {
-        level: _effects(model, level, scale, population.by_task if level == "task" else {})
+        level: _effects(model, level, scale, population.effects.get(level, {}))
         for level, scale in tau.items()
     }
     theta: dict[str, Array] = {}

@@ -8,11 +8,13 @@ moves in
 
 of each task where these differ by task, and the priors of L∞, R₀ and α (the population's, and the spread τ of the
 tasks around it) are added as potentials. The map from these coordinates to (log R₀, log L∞, log α) has determinant
-one, so densities of the logs need no further term.
+one, so densities of the logs need no further term. A model that is stated in T and φ = L∞/T is there already; where
+every curve shows its own level, the levels of the curves are sampled in place of their mean and their effects.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,7 +23,8 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.build.data import datum, numbers
-from bayescale.laws import Array
+from bayescale.build.namespace import pytensor_namespace as xp
+from bayescale.laws import Array, from_link
 from bayescale.spec import Level, Prior, ResolvedModel
 
 _EXPONENTS = ("alpha", "beta", "delta")
@@ -61,18 +64,20 @@ class Populations:
     ----------
     value : dict
         Every parameter with a prior: a scalar, or dims (architecture, task) where nothing is pooled.
-    by_task : dict
-        Task effects on the link scale, summing to zero, of the parameters that were sampled by task.
+    effects : dict
+        Level → parameter → effects on the link scale, summing to zero, of what was sampled by group.
     """
 
     value: dict[str, Array]
-    by_task: dict[str, Array]
+    effects: dict[Level, dict[str, Array]]
 
 
 def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations:
     """Make the population values inside an open ``pm.Model``; ``tau`` holds the scales of each level."""
     dims = () if model.pooled else ("architecture", "task")
     priors = {n: p.get_prior() for n, p in model.parameters.items() if p.prior is not None}
+    if "T" in priors:
+        return _from_whole(model, priors, tau, dims)
     logs = [n for n in ("R0", "L_inf", *_EXPONENTS) if n in priors]
     if not {"R0", "L_inf"} <= set(logs) or any(priors[n].family != "LogNormal" for n in logs):
         return Populations({n: variable(n, prior, dims) for n, prior in priors.items()}, {})
@@ -86,7 +91,10 @@ def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations
             by_task[name] = log_value[name] - mean
             log_value[name] = mean
             pm.Potential(
-                f"tasks_{name}", _zero_sum_logp(by_task[name], tau["task"][names.index(name)])
+                f"tasks_{name}",
+                _zero_sum_logp(
+                    by_task[name], tau["task"][names.index(name)], by_task[name].shape[0] - 1
+                ),
             )
     value: dict[str, Array] = {}
     for name, prior in priors.items():
@@ -96,12 +104,66 @@ def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations
             value[name] = pm.Deterministic(name, pt.exp(log_value[name]), dims=dims)
         else:
             value[name] = variable(name, prior, dims)
-    return Populations(value, by_task)
+    return Populations(value, {"task": by_task})
 
 
-def _zero_sum_logp(effect: Array, tau: Array) -> Array:
-    """Log density, up to a constant, of effects that sum to zero: one dimension fewer than groups."""
-    return -0.5 * (effect**2).sum() / tau**2 - (effect.shape[0] - 1) * pt.log(tau)
+def _from_whole(
+    model: ResolvedModel,
+    priors: Mapping[str, Prior],
+    tau: Mapping[Level, Array],
+    dims: tuple[str, ...],
+) -> Populations:
+    """Populations of a model stated in T and φ; the exponents by the elasticity of the whole loss at the pivot."""
+    value, effects = {}, dict[Level, dict[str, Array]]()
+    if model.level_dims and priors["T"].family in ("LogNormal", "LogitNormal"):
+        value["T"], effects = _levels_shown(model, tau)
+    for name, prior in priors.items():
+        if name not in value and not (name in _EXPONENTS and prior.family == "LogNormal"):
+            value[name] = variable(name, prior, dims)
+    # Log of the elasticity over the exponent: (1-φ), and (1-T)/(1-φT) of it where the loss bends under its upper bound.
+    bend = pt.log1p(-value["phi"])
+    if model.upper:
+        bend += pt.log1p(-value["T"]) - pt.log1p(-value["phi"] * value["T"])
+    for name in (n for n in priors if n not in value):
+        log_value = _flat(f"log_elasticity_{name}", datum(f"prior_{name}_mu"), dims) - bend
+        density = pm.Normal.dist(**numbers(name, priors[name]))
+        pm.Potential(f"prior_{name}", pm.logp(density, log_value))
+        value[name] = pm.Deterministic(name, pt.exp(log_value), dims=dims)
+    return Populations(value, effects)
+
+
+def _levels_shown(
+    model: ResolvedModel, tau: Mapping[Level, Array]
+) -> tuple[Array, dict[Level, dict[str, Array]]]:
+    """T of the population, and effects on it, from the level of every group, which is what rows show.
+
+    The levels are a sum of their mean, of effects of either side and of what is left in a cell, orthogonal to each
+    other: a linear map, so densities of the parts are that of the levels up to a constant.
+    """
+    rest = _flat("z_level", datum("level_start"), model.level_dims)
+    mean = rest.mean()
+    rest = rest - mean
+    parts: dict[Level, Array] = {}
+    if len(model.level_dims) == 2:
+        parts = {"architecture": rest.mean(axis=1), "task": rest.mean(axis=0)}
+        parts["cell"] = rest - parts["architecture"][:, None] - parts["task"]
+    else:
+        parts = {model.level_dims[0]: rest}
+    for level, part in parts.items():
+        scale = tau[level][model.pooled_parameters(level).index("T")]
+        sides = [side for side in model.level_dims if level in (side, "cell")]
+        free = math.prod(len(model.groups[side]) - 1 for side in sides)
+        pm.Potential(f"{level}_T", _zero_sum_logp(part, scale, free))
+    pm.Potential(
+        "prior_T", pm.logp(pm.Normal.dist(datum("prior_T_mu"), datum("prior_T_sigma")), mean)
+    )
+    whole = from_link(xp, model.parameters["T"].support, mean)
+    return pm.Deterministic("T", whole), {level: {"T": part} for level, part in parts.items()}
+
+
+def _zero_sum_logp(effect: Array, tau: Array, free: Array) -> Array:
+    """Log density, up to a constant, of effects that sum to zero, in their ``free`` dimensions."""
+    return -0.5 * (effect**2).sum() / tau**2 - free * pt.log(tau)
 
 
 def _level_coordinates(priors: dict[str, Prior], dims: tuple[str, ...]) -> dict[str, Array]:

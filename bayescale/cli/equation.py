@@ -17,6 +17,8 @@ _WORDS = {
     r"\omega": "ω",
     r"_\infty": "∞",
     r"_0": "₀",
+    r"\hat{E}": "Ê",
+    r"\log ": "log ",
     "-": "−",
 }
 
@@ -26,6 +28,7 @@ def readable(latex: str) -> str:
     text = latex
     for word, sign in _WORDS.items():
         text = text.replace(word, sign)
+    text = re.sub(r"_\{([^{}]*)\}", r"_\1", text)
     text = re.sub(r"\^\{([^{}/]*)\}", r"^\1", text)
     text = re.sub(r"\^\{([^{}]*)\}", r"^(\1)", text)
     return re.sub(r"(?<=\S) {2,}(?=\S)", "  ", text)

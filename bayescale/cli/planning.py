@@ -11,13 +11,13 @@ from cyclopts import Parameter
 from bayescale.cli.options import (
     Flag,
     Several,
-    Spending,
     check_output,
     choose_architectures,
     choose_task,
     open_posterior,
 )
 from bayescale.cli.output import emit_json, say, working
+from bayescale.cli.spending import Spending
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Spending, check_figure, open_fit
+from bayescale.cli.options import Flag, check_figure, open_fit
 from bayescale.cli.output import emit_json, say, working
 from bayescale.cli.planning import make_plan, problem_from_options
+from bayescale.cli.spending import Spending
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bayescale.cli.options import Flag, Several, Spending, check_figure, choose_task, open_posterior
+from bayescale.cli.options import Flag, Several, check_figure, choose_task, open_posterior
 from bayescale.cli.output import emit_json, notes, say, table, working
+from bayescale.cli.spending import Spending
 
 if TYPE_CHECKING:
     from bayescale.posterior import Group

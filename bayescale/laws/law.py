@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from bayescale.errors import ModelError, unknown
-from bayescale.laws.core import CORES, Axis, Core
+from bayescale.laws.core import CORES, R0, Axis, Core
 from bayescale.laws.effective import EFFECTIVE, Effective, Given
-from bayescale.laws.links import LINKS, Link
+from bayescale.laws.links import FLOOR_SHARE, LINKS, Link
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
 from bayescale.laws.parameter import Parameter
 
@@ -86,13 +86,24 @@ class Law:
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Every parameter a model may state a prior for, in all coordinates, floor last."""
-        known = {p.name: p for group in self.core.coordinates for p in group}
-        return known | {p.name: p for p in self._besides}
+        known = {p.name: p for group in self.coordinates for p in group if p != self.floor}
+        return known | {self.floor.name: self.floor}
 
     @property
-    def _besides(self) -> tuple[Parameter, ...]:
-        """What belongs to every set of coordinates: parameters of the effective inputs, and the floor."""
-        return (*(p for effective in self.effective for p in effective.parameters), self.floor)
+    def coordinates(self) -> tuple[tuple[Parameter, ...], ...]:
+        """Sets of parameters in which a model may state its priors, the default first.
+
+        Level and floor are R₀ and L∞, or the whole loss T and the floor's share φ in it: T is what data show, and φ, a
+        pure number, is alike on curves whose losses are not.
+        """
+        further = tuple(p for effective in self.effective for p in effective.parameters)
+        cores = self.core.coordinates
+        apart = [(*group, *further, self.floor) for group in cores]
+        whole = [
+            (self.link.whole, *(p for p in group if p != R0), *further, FLOOR_SHARE)
+            for group in cores
+        ]
+        return (*apart, *whole)
 
     @property
     def latex(self) -> str:
@@ -120,13 +131,11 @@ class Law:
         for name in sorted(given):
             if name not in self.parameters:
                 raise unknown("parameter", name, self.parameters, f"{where} (law {self.name!r})")
-        for group in self.core.coordinates:
-            full = (*group, *self._besides)
-            if given == {p.name for p in full}:
-                return full
+        for group in self.coordinates:
+            if given == {p.name for p in group}:
+                return group
         options = " or ".join(
-            "{" + ", ".join(p.name for p in (*group, *self._besides)) + "}"
-            for group in self.core.coordinates
+            "{" + ", ".join(p.name for p in group) + "}" for group in self.coordinates
         )
         raise ModelError(
             f"{where}: law {self.name!r} takes the parameters {options}, "
@@ -134,10 +143,13 @@ class Law:
         )
 
     def complete(
-        self, theta: Mapping[str, Array], xp: Namespace = numpy_namespace
+        self, theta: Mapping[str, Array], xp: Namespace = numpy_namespace, upper: Array = None
     ) -> dict[str, Array]:
-        """Add derived parameters to sampled ones."""
-        return self.core.complete(xp, theta)
+        """Add derived parameters to sampled ones; a bounded law needs its random-guess level where T is sampled."""
+        out = self.core.complete(xp, theta)
+        if "T" in out:
+            out["R0"], out[self.floor.name] = self.link.from_whole(out["T"], out["phi"], upper)
+        return out
 
     def effective_inputs(
         self,

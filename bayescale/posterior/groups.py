@@ -85,7 +85,9 @@ def group_parameters(
             if moved:
                 eta = to_link(numpy_namespace, parameter.support, own[name]) + sum(moved)
                 theta[name] = from_link(numpy_namespace, parameter.support, eta)
-    theta = model.get_law().complete(theta)
+    # A new task has no level of its own: nothing that depends on it is a number then.
+    upper = model.upper.get(str(where["task"]), np.nan) if model.upper else None
+    theta = model.get_law().complete(theta, upper=upper)
     for name, parameter in model.parameters.items():
         if parameter.equals is not None:
             theta[name] = theta[parameter.equals]
@@ -95,13 +97,17 @@ def group_parameters(
 
 
 def population_parameters(posterior: xr.Dataset, model: ResolvedModel) -> dict[str, xr.DataArray]:
-    """Completed parameters of the population: all group effects at zero; only for pooled fits."""
+    """Completed parameters of the population: all group effects at zero; only for pooled fits.
+
+    The random-guess level is the mean of the tasks'.
+    """
     names = [n for n, p in model.parameters.items() if p.prior is not None]
     theta = {n: posterior[n] for n in names}
     for name, parameter in model.parameters.items():
         if parameter.fixed is not None:
             theta[name] = xr.zeros_like(theta[names[0]]) + parameter.fixed
-    theta = model.get_law().complete(theta)
+    upper = float(np.mean(list(model.upper.values()))) if model.upper else None
+    theta = model.get_law().complete(theta, upper=upper)
     for name, parameter in model.parameters.items():
         if parameter.equals is not None:
             theta[name] = theta[parameter.equals]

@@ -260,7 +260,15 @@ def _confounded(fit: Fit) -> list[str]:
         return []
     theta = population_parameters(fit.posterior, model)
     law = model.get_law()
-    names = [n for n in law.parameters if n in theta and float(theta[n].std()) > 0 and n != "R0"]
+    names = [
+        name
+        for name, parameter in law.parameters.items()
+        # A level, and the floor's own share, go with the floor by what they are.
+        if parameter.role != "level"
+        and name != "phi"
+        and name in theta
+        and float(theta[name].std()) > 0
+    ]
     links = np.array(
         [
             to_link(numpy_namespace, law.parameters[n].support, theta[n]).to_numpy().ravel()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
 from bayescale.laws import Axis, intervals
-from bayescale.runs import Runs
+from bayescale.runs import Runs, unfinished
 from bayescale.spec.model import Level, ModelSpec
+
+# Rows from which a curve shows its own level far closer than other curves do.
+ROWS_THAT_SHOW = 4
 
 
 def walked_intervals(
@@ -42,3 +46,21 @@ def active_levels(runs: Runs, groups: Mapping[str, tuple[str, ...]]) -> list[Lev
         if "study" in active and len(pairs) == len(groups[level]) == len(groups["study"]):
             active.remove("study")
     return active
+
+
+def shown_levels(
+    runs: Runs, active: Sequence[Level]
+) -> tuple[Literal["architecture", "task"], ...]:
+    """Sides whose groups, or pairs of groups, all show their level in rows of their own; empty where some do not.
+
+    Effects of a study come on top of these, so that with any there is no one level of a group.
+    """
+    sides: list[Literal["architecture", "task"]] = [
+        side for side in ("architecture", "task") if side in active
+    ]
+    if not sides or "study" in active:
+        return ()
+    finished = runs.table[~unfinished(runs.table)]
+    groups = int(np.prod([runs.table[side].nunique() for side in sides]))
+    rows = finished.groupby(sides).size()
+    return tuple(sides) if len(rows) == groups and rows.min() >= ROWS_THAT_SHOW else ()

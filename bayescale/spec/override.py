@@ -22,7 +22,7 @@ def override(spec: ModelSpec, law: Law, overridden: Mapping[str, str]) -> dict[s
         if overridden.keys() & {"alpha", "a"}:
             raise ModelError("state priors on (alpha, a) or on (beta, delta), not on both")
         # Exponents of laws without a floor are much smaller in print.
-        bare = stated["L_inf"].fixed == 0.0
+        bare = "L_inf" in stated and stated["L_inf"].fixed == 0.0
         stated |= {
             name: ParameterModel(
                 prior="exponent_no_floor" if bare else name, pool=stated["alpha"].pool
@@ -30,6 +30,17 @@ def override(spec: ModelSpec, law: Law, overridden: Mapping[str, str]) -> dict[s
             for name in ("beta", "delta")
         }
         del stated["alpha"], stated["a"]
+    if "T" in stated and overridden.keys() & {"R0", "L_inf"}:
+        if overridden.keys() & {"T", "phi"}:
+            raise ModelError("state priors on (T, phi) or on (R0, L_inf), not on both")
+        level, floor = (
+            ("level_odds", "floor_error") if law.link.bounded else ("level_share", "floor_share")
+        )
+        stated |= {
+            "R0": ParameterModel(prior=level, pool=stated["T"].pool),
+            "L_inf": ParameterModel(prior=floor, pool=stated["phi"].pool),
+        }
+        del stated["T"], stated["phi"]
     for name, text in overridden.items():
         if name not in stated:
             raise unknown("parameter", name, stated, f"model {spec.name!r}")

@@ -7,18 +7,16 @@ the priors depends on rows seen later.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bayescale.errors import DataError, ModelError
 from bayescale.laws import Axis, Law, Support
 from bayescale.runs import Runs, Task, sweeps, unfinished
 from bayescale.spec.evidence import check_rows, guess_levels, own_paths
-from bayescale.spec.groups import active_levels, curves, walked_intervals
+from bayescale.spec.groups import active_levels, curves, shown_levels, walked_intervals
 from bayescale.spec.model import LEVELS, Family, Level, ModelSpec, ParameterModel
 from bayescale.spec.override import override
 from bayescale.spec.population import Population, Populations
@@ -26,6 +24,7 @@ from bayescale.spec.prior import Prior
 from bayescale.spec.scale import (
     corpus_class,
     in_table_units,
+    mean_logs,
     moved_to_pivot,
     tau_scale,
     unit_scales,
@@ -87,6 +86,9 @@ class ResolvedModel(_Strict):
         Runs whose rows share an offset; empty without a run effect, and where no run has several rows.
     unfinished : int
         Number of rows whose loss bounds that of a run which still trains.
+    level_dims : tuple
+        Where the whole loss T is pooled and every group shows it: the sides whose groups' own levels are sampled, in
+        place of their mean and their effects; else empty.
     loss_unit : str
         Metric of the tasks.
     excluded : tuple of str
@@ -109,6 +111,7 @@ class ResolvedModel(_Strict):
     sweeps: tuple[str, ...] = ()
     paths: tuple[tuple[str, str, str], ...] = ()
     unfinished: int = 0
+    level_dims: tuple[Literal["architecture", "task"], ...] = ()
     excluded: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
 
@@ -196,7 +199,7 @@ def resolve(
     stated = override(spec, law, overridden)
     law.coordinates_for([n for n in stated if n not in spec.scales], f"model {spec.name!r}")
     table = runs.table
-    pivots = _pivots(law, runs)
+    pivots = mean_logs(law, runs)
     groups = {
         level: tuple(sorted(table[level].astype(str).unique()))
         for level in ("architecture", "task", "study")
@@ -232,6 +235,7 @@ def resolve(
         for name, entry in stated.items()
     }
     nu = spec.likelihood.nu_minus_2
+    shown = "T" in stated and not spec.correlation and pool
     return ResolvedModel(
         spec=spec,
         pooled=pool,
@@ -249,6 +253,7 @@ def resolve(
         sweeps=() if labels is None else tuple(sorted(labels.unique())),
         paths=own,
         unfinished=int(unfinished(table).sum()),
+        level_dims=shown_levels(runs, active) if shown else (),
         excluded=excluded,
         overridden=tuple(sorted(overridden)),
     )
@@ -279,19 +284,3 @@ def _common_task(runs: Runs) -> Task:
             "(runs.where(task=...)) or give bytes_per_token so that they can be converted"
         )
     return runs.tasks[runs.task_names[0]]
-
-
-def _pivots(law: Law, runs: Runs) -> dict[str, float]:
-    table = runs.table
-    for axis in law.inputs:
-        if axis not in table:
-            raise DataError(
-                f"law {law.name!r} needs a column {axis!r} in every row; the table has "
-                f"{', '.join(c for c in ('params', 'tokens', 'compute') if c in table)}"
-            )
-    # An exact sum: rows in another order are the same model, to the last bit.
-    means: dict[str, float] = {
-        axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
-    }
-    further = {g.name: 0.0 if g.like is None else means[g.like] for g in law.given}
-    return {**means, **further}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -81,7 +82,7 @@ def moved_to_pivot(
     for n, entry in stated.items():
         if entry.fixed is not None:
             theta[n] = np.full(PIVOT_DRAWS, entry.fixed)
-    theta = law.complete(theta)
+    theta = law.complete(theta, upper=1.0)
     for n, entry in stated.items():
         if entry.equals is not None:
             theta[n] = theta[entry.equals]
@@ -98,6 +99,23 @@ def moved_to_pivot(
     mu = prior_of[name]["mu"] + float(shift.mean())
     sigma = float(np.hypot(prior_of[name]["sigma"], shift.std()))
     return Prior.make("LogNormal", mu=mu, sigma=sigma)
+
+
+def mean_logs(law: Law, runs: Runs) -> dict[str, float]:
+    """Pivots: the mean log of each input over the rows; a further input shares that of the axis it is measured on."""
+    table = runs.table
+    for axis in law.inputs:
+        if axis not in table:
+            raise DataError(
+                f"law {law.name!r} needs a column {axis!r} in every row; the table has "
+                f"{', '.join(c for c in ('params', 'tokens', 'compute') if c in table)}"
+            )
+    # An exact sum: rows in another order are the same model, to the last bit.
+    means: dict[str, float] = {
+        axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
+    }
+    further = {g.name: 0.0 if g.like is None else means[g.like] for g in law.given}
+    return {**means, **further}
 
 
 def tau_scale(populations: Populations, text: str, where: str) -> float:
