@@ -22,7 +22,7 @@ from bayescale.spec import Prior, ResolvedModel, coords
 
 # Rows a group, on average, from which data say more of its effect than the spread of the groups does.
 ROWS_THAT_TELL = 8
-MOST_WHOLE = 0.99  # of the random-guess level: a start that has a logit
+BOUNDED_STARTS = (0.001, 0.99)  # shares of the random-guess level at which a sampler may start
 _ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep")
 
 
@@ -156,11 +156,13 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
 
 def _levels(model: ResolvedModel, seen: Observations) -> np.ndarray:
     """Median loss of every group of ``level_dims``, on the link scale of T: where a sampler starts."""
-    sides = [seen.index[side] for side in model.level_dims]
-    level = np.exp(pd.Series(seen.log_loss).groupby(sides).median().to_numpy())
-    level = level.reshape([len(model.groups[side]) for side in model.level_dims])
+    loss = np.exp(seen.log_loss)
     if seen.upper is not None:
-        level = np.minimum(level / float(np.mean(seen.upper)), MOST_WHOLE)
+        # A counted error of none or of all has no logit.
+        loss = np.clip(loss / seen.upper, *BOUNDED_STARTS)
+    sides = [seen.index[side] for side in model.level_dims]
+    level = pd.Series(loss).groupby(sides).median().to_numpy()
+    level = level.reshape([len(model.groups[side]) for side in model.level_dims])
     return np.asarray(to_link(numpy_namespace, model.parameters["T"].support, level))
 
 

@@ -21,12 +21,13 @@ from bayescale.cli.listing import (
     show_model,
 )
 from bayescale.cli.monitoring import monitor
+from bayescale.cli.pareto import pareto
 from bayescale.cli.planning import plan
 from bayescale.cli.plotting import plot
 from bayescale.cli.scoring import score
 from bayescale.cli.selecting import select
 from bayescale.cli.simulating import sbc
-from bayescale.cli.stopping import pareto, stopping
+from bayescale.cli.stopping import stopping
 
 
 def _version() -> str:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from bayescale.cli.options import (
-    Flag,
-    check_figure,
-    choose_architectures,
-    choose_task,
-    open_posterior,
-)
-from bayescale.cli.output import emit_json, say, working
-from bayescale.errors import PlanError
+from bayescale.cli.deciding import Drawing, Subject
+from bayescale.cli.options import Flag
+from bayescale.cli.output import emit_json, say, say_written, working
 
 if TYPE_CHECKING:
     from bayescale.decide import Cheapest
-    from bayescale.posterior import Group, Posterior
+    from bayescale.posterior import Posterior
 
 DECADES = 2.0  # of compute that the figure shows to each side of the answer
 
@@ -32,13 +26,8 @@ def cheapest(
     price_per_hour: str | None = None,
     mfu: str | None = None,
     hardware: str | None = None,
-    architecture: str | None = None,
-    new_architecture: str | None = None,
-    task: str | None = None,
-    plot: Path | None = None,
-    force: Flag = False,
-    allow_unconverged: Flag = False,
-    allow_experimental: Flag = False,
+    subject: Subject = Subject(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
     json: Flag = False,
 ) -> None:
     """Find the cheapest budget that reaches a target loss with a given probability.
@@ -60,36 +49,18 @@ def cheapest(
         Model FLOP utilisation, in (0, 1].
     hardware
         Accelerator, e.g. H100-SXM.
-    architecture
-        A fitted one.
-    new_architecture
-        A label for one that was not fitted.
-    task
-        Needed where several were fitted.
-    plot
-        Also draw risk against budget, as figure.pdf and figure.png.
-    force
-        Replace a figure that exists.
-    allow_unconverged
-        Use a fit that missed the convergence gate.
-    allow_experimental
-        Use a model whose status is experimental.
+    subject
+        Whose curve.
+    drawing
+        Whether it is drawn too.
     json
         Print one JSON document and nothing else on standard output.
     """
-    if architecture is not None and new_architecture is not None:
-        raise PlanError("a budget is for one group: --architecture or --new-architecture, not both")
-    check_figure(plot, force)
+    drawing.check()
     from bayescale import decide
 
     with working("searching"):
-        fitted = open_posterior(fit, allow_unconverged)
-        (group,) = choose_architectures(
-            fitted,
-            [] if architecture is None else [architecture],
-            [] if new_architecture is None else [new_architecture],
-        )
-        chosen_task = choose_task(fitted, task)
+        fitted, whose = subject.open(fit)
         found = decide.cheapest(
             fitted,
             target_loss=target_loss,
@@ -98,22 +69,18 @@ def cheapest(
             price_per_hour=price_per_hour,
             mfu=mfu,
             hardware=hardware,
-            architecture=group,
-            task=chosen_task,
-            allow_unconverged=allow_unconverged,
-            allow_experimental=allow_experimental,
+            **whose,
         )
-        written = [] if plot is None else _draw(fitted, found, group, chosen_task, plot)
+        written = [] if drawing.plot is None else _draw(fitted, found, whose, drawing)
     if json:
         emit_json(found.to_dict() | {"written": written})
         return
     say(str(found))
-    if written:
-        say(f"written: {', '.join(str(path) for path in written)}")
+    say_written(written)
 
 
-def _draw(fit: Posterior, found: Cheapest, group: Group, task: str, path: Path) -> list[Path]:
-    from bayescale import decide, plots
+def _draw(fit: Posterior, found: Cheapest, whose: dict[str, Any], drawing: Drawing) -> list[Path]:
+    from bayescale import decide
 
     ends = (found.compute / 10.0**DECADES, found.compute * 10.0**DECADES)
     numbers = decide.budget_frontier(
@@ -122,10 +89,6 @@ def _draw(fit: Posterior, found: Cheapest, group: Group, task: str, path: Path) 
         max(ends[0], decide.LEAST_FLOP),
         min(ends[1], decide.MOST_FLOP),
         kind=found.problem["kind"],
-        architecture=group,
-        task=task,
-        # The search has let this fit and model in.
-        allow_unconverged=True,
-        allow_experimental=True,
+        **whose,
     )
-    return plots.save(plots.budget(numbers, found), path)
+    return drawing.save("budget", numbers, found)

@@ -14,7 +14,7 @@ from bayescale.cli.options import (
     pairs,
     quantity,
 )
-from bayescale.cli.output import emit_json, notes, number, say, table, working
+from bayescale.cli.output import emit_json, notes, number, say, say_written, table, working
 from bayescale.errors import ConvergenceError, unknown
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def check(
         _print_sensitivity(moved)
         if reached is not None:
             _print_extrapolation(reached)
-        if written:
-            say(f"written: {', '.join(map(str, written))}")
+        say_written(written)
     if not fitted.convergence.passed:
         raise ConvergenceError(f"{file} {fitted.convergence}; {fitted.convergence.advice}")
 

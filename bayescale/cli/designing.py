@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bayescale.cli.options import Flag, check_figure, open_posterior
-from bayescale.cli.output import emit_json, notes, say, table, working
+from bayescale.cli.deciding import Drawing
+from bayescale.cli.options import Flag, open_posterior
+from bayescale.cli.output import emit_json, notes, say, say_written, table, working
 
 
 def design(
@@ -13,8 +14,7 @@ def design(
     pilots: Path,
     /,
     *,
-    plot: Path | None = None,
-    force: Flag = False,
+    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
     allow_unconverged: Flag = False,
     allow_experimental: Flag = False,
     json: Flag = False,
@@ -29,10 +29,8 @@ def design(
         A TOML file: [budget] of the final run (compute, or dollars with price_per_hour, mfu and hardware),
         pilot_budget, [run] (architecture or new_architecture, task), and [[pilot]] (name, params, tokens, repeats,
         failure, architecture, task, sweep, cost).
-    plot
-        Also draw the pilots by net benefit, as figure.pdf and figure.png.
-    force
-        Replace a figure that exists.
+    drawing
+        Whether the pilots are drawn too, by net benefit.
     allow_unconverged
         Use a fit that missed the convergence gate.
     allow_experimental
@@ -40,7 +38,7 @@ def design(
     json
         Print one JSON document and nothing else on standard output.
     """
-    check_figure(plot, force)
+    drawing.check()
     from bayescale import decide
 
     with working("weighing pilots"):
@@ -56,11 +54,7 @@ def design(
             allow_unconverged=allow_unconverged,
             allow_experimental=allow_experimental,
         )
-        written: list[Path] = []
-        if plot is not None:
-            from bayescale import plots
-
-            written = plots.save(plots.pilots(found), plot)
+        written = drawing.save("pilots", found)
     if json:
         emit_json(found.to_dict() | {"written": written})
         return
@@ -68,5 +62,4 @@ def design(
     table(["pilot", "cost", "EVSI", "net benefit", ""], found.rows())
     say("\n".join(found.conclusion()))
     notes(found.caveats)
-    if written:
-        say(f"written: {', '.join(str(path) for path in written)}")
+    say_written(written)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bayescale.cli.options import Flag, check_figure
-from bayescale.cli.output import emit_json, notes, number, say, table, working
+from bayescale.cli.deciding import Drawing
+from bayescale.cli.options import Flag
+from bayescale.cli.output import emit_json, notes, number, say_written, table, working
 
 GO_ON, STOP = 0, 10
 
@@ -20,8 +21,7 @@ def monitor(
     total_steps: float | None = None,
     risk: float = 0.05,
     worth: float | None = None,
-    plot: Path | None = None,
-    force: Flag = False,
+    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
     json: Flag = False,
 ) -> int:
     """Say how likely runs in training are to reach the target; exits 10 if one is to be stopped.
@@ -43,14 +43,12 @@ def monitor(
         A run is to be stopped where its P(final loss ≤ target) is below.
     worth
         Dollars that reaching the target is worth; needs a plan with a price.
-    plot
-        Also draw the curves and the ways ahead, as figure.pdf and figure.png.
-    force
-        Replace a figure that exists.
+    drawing
+        Whether the curves and the ways ahead are drawn too.
     json
         Print one JSON document and nothing else on standard output.
     """
-    check_figure(plot, force)
+    drawing.check()
     from bayescale import decide
 
     with working("monitoring"):
@@ -63,11 +61,7 @@ def monitor(
             risk=risk,
             worth=worth,
         )
-        written = []
-        if plot is not None:
-            from bayescale import plots
-
-            written = plots.save(plots.monitor(found), plot)
+        written = drawing.save("monitor", found)
     code = STOP if found.stop else GO_ON
     if json:
         emit_json(found.to_dict() | {"written": written})
@@ -85,6 +79,5 @@ def monitor(
         ],
     )
     notes(found.notes)
-    if written:
-        say(f"written: {', '.join(str(path) for path in written)}")
+    say_written(written)
     return code

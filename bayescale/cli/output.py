@@ -85,3 +85,9 @@ def working(stage: str) -> Iterator[None]:
         return
     with console.status(stage):
         yield
+
+
+def say_written(files: Sequence[Path]) -> None:
+    """Name the files that were written, if any were."""
+    if files:
+        say(f"written: {', '.join(map(str, files))}")

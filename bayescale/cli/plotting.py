@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from bayescale.cli.options import Flag, check_figure, open_fit
-from bayescale.cli.output import emit_json, say, working
+from bayescale.cli.output import emit_json, say_written, working
 from bayescale.cli.planning import make_plan, problem_from_options
 from bayescale.cli.spending import Spending
 from bayescale.errors import PlanError
@@ -77,7 +77,7 @@ def plot(
     if json:
         emit_json({"kind": kind, "width": width, "written": written})
         return
-    say(f"written: {', '.join(str(path) for path in written)}")
+    say_written(written)
 
 
 def _refuse(kind: str, options: dict[str, str | None]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale.cli.options import Flag, Loading, check_figure
-from bayescale.cli.output import emit_json, notes, number, say, table, working
+from bayescale.cli.output import emit_json, notes, number, say, say_written, table, working
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def score(
     _show(added or held, summary)
     if added:
         say(f"added to {ledger}: {len(added)}; it holds {len(held)}")
-    if written:
-        say(f"written: {', '.join(str(path) for path in written)}")
+    say_written(written)
 
 
 def _summary(scores: Sequence[Score]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bayescale.cli.options import Flag, Several, check_figure, choose_task, open_posterior
-from bayescale.cli.output import emit_json, notes, say, table, working
+from bayescale.cli.deciding import Drawing
+from bayescale.cli.options import Flag, Several, choose_task, open_posterior
+from bayescale.cli.output import emit_json, notes, say, say_written, table, working
 from bayescale.cli.spending import Spending
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ def select(
     high: float | None = None,
     architecture: str | None = None,
     task: str | None = None,
-    plot: Path | None = None,
-    force: Flag = False,
+    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
     allow_unconverged: Flag = False,
     allow_experimental: Flag = False,
     json: Flag = False,
@@ -56,10 +56,8 @@ def select(
         Where studies are compared: of which architecture.
     task
         Needed where several were fitted.
-    plot
-        Also draw frontiers and P(best), as figure.pdf and figure.png.
-    force
-        Replace a figure that exists.
+    drawing
+        Whether frontiers and P(best) are drawn too.
     allow_unconverged
         Use a fit that missed the convergence gate.
     allow_experimental
@@ -67,7 +65,7 @@ def select(
     json
         Print one JSON document and nothing else on standard output.
     """
-    check_figure(plot, force)
+    drawing.check()
     from bayescale import decide
     from bayescale.posterior import New
 
@@ -89,11 +87,7 @@ def select(
             allow_unconverged=allow_unconverged,
             allow_experimental=allow_experimental,
         )
-        written: list[Path] = []
-        if plot is not None:
-            from bayescale import plots
-
-            written = plots.save(plots.selection(found), plot)
+        written = drawing.save("selection", found)
     if json:
         emit_json(found.to_dict() | {"written": written})
         return
@@ -102,5 +96,4 @@ def select(
     columns = ["pair", "frontiers cross at FLOP [90 %]", "P(never)", "difference of β", "of α"]
     table(columns, found.pair_rows())
     notes([found.range_note(), *found.caveats])
-    if written:
-        say(f"written: {', '.join(str(path) for path in written)}")
+    say_written(written)

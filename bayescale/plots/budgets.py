@@ -19,9 +19,9 @@ from bayescale.plots.style import (
     PALETTE,
     Handle,
     Width,
+    budget_axis,
     loss_axis,
     pair,
-    scale_axis,
     style,
 )
 
@@ -78,7 +78,7 @@ def budget(
         _chance(left, numbers, cheapest)
         _loss(right, numbers)
         for panel in (left, right):
-            _budgets(panel, numbers)
+            budget_axis(panel, numbers["compute"].to_numpy(), numbers["fitted_compute"].to_numpy())
     return figure
 
 
@@ -102,18 +102,6 @@ def _loss(axes: Axes, numbers: xr.Dataset) -> None:
     low = min(float(numbers["loss"].min()), target)
     loss_axis(axes, low * 0.97, float(numbers["cvar"].max()) * 1.03)
     axes.set_ylabel(f"loss ({numbers.attrs['unit']})")
-
-
-def _budgets(axes: Axes, numbers: xr.Dataset) -> None:
-    compute = numbers["compute"].to_numpy()
-    low, high = (float(v) for v in numbers["fitted_compute"])
-    axes.set_xscale("log")
-    axes.set_xlim(compute[0], compute[-1])
-    for start, end in ((compute[0], min(low, compute[-1])), (max(high, compute[0]), compute[-1])):
-        if start < end:
-            axes.axvspan(start, end, color=BEYOND, lw=0, zorder=0)
-    scale_axis(axes.xaxis, "compute")
-    axes.set_xlabel("training compute $6ND$ (FLOP)")
 
 
 def _legend(numbers: xr.Dataset, cheapest: Cheapest | None) -> dict[str, Handle]:

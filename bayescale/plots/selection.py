@@ -17,11 +17,11 @@ from bayescale.plots.style import (
     GREY,
     Handle,
     Width,
+    budget_axis,
     colour,
     loss_axis,
     marker,
     pair,
-    scale_axis,
     style,
 )
 
@@ -75,17 +75,10 @@ def _frontiers(axes: Axes, found: Selection) -> None:
         if i in likely:
             ends = (loss.sel(prob=0.05), loss.sel(prob=0.95))
             axes.fill_between(compute, *ends, color=colour(i), alpha=0.15, lw=0)
-    axes.set_xscale("log")
-    axes.set_xlim(compute[0], compute[-1])
-    low, high = (float(v) for v in numbers["fitted_compute"])
-    for start, end in ((compute[0], low), (max(high, compute[0]), compute[-1])):
-        if start < end:
-            axes.axvspan(start, end, color=BEYOND, lw=0, zorder=0)
+    budget_axis(axes, compute, numbers["fitted_compute"].to_numpy())
     axes.axvline(found.problem["compute"], color=GREY, lw=0.8, ls=":")
     shown = numbers["loss"].isel(group=likely)
     loss_axis(axes, float(shown.min()) * 0.97, float(shown.max()) * 1.03)
-    scale_axis(axes.xaxis, "compute")
-    axes.set_xlabel("training compute $6ND$ (FLOP)")
     axes.set_ylabel(f"frontier loss ({found.problem['unit']})")
 
 

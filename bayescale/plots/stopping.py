@@ -21,8 +21,8 @@ from bayescale.plots.style import (
     PALETTE,
     Handle,
     Width,
+    budget_axis,
     pair,
-    scale_axis,
     style,
 )
 
@@ -82,20 +82,8 @@ def stopping(
         )
         right.set_ylabel("expected value less cost ($)")
         for panel in (left, right):
-            _budgets(panel, found)
+            budget_axis(panel, compute, found.numbers["fitted_compute"].to_numpy())
     return figure
-
-
-def _budgets(axes: Axes, found: Stopping) -> None:
-    compute = found.numbers["compute"].to_numpy()
-    low, high = (float(v) for v in found.numbers["fitted_compute"])
-    axes.set_xscale("log")
-    axes.set_xlim(compute[0], compute[-1])
-    for start, end in ((compute[0], low), (max(high, compute[0]), compute[-1])):
-        if start < end:
-            axes.axvspan(start, end, color=BEYOND, lw=0, zorder=0)
-    scale_axis(axes.xaxis, "compute")
-    axes.set_xlabel("training compute $6ND$ (FLOP)")
 
 
 def _legend() -> dict[str, Handle]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -87,6 +88,28 @@ def colour(index: int) -> str:
 def marker(index: int) -> str:
     """Marker of the group at a position."""
     return MARKERS[index % len(MARKERS)]
+
+
+def budget_axis(axes: Axes, compute: np.ndarray, fitted: Sequence[float] | np.ndarray) -> None:
+    """Make the x axis one of budgets, and shade those below and above the fitted runs.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of a figure over budgets.
+    compute : ndarray
+        Budgets that are drawn, rising.
+    fitted : (float, float)
+        Least and most compute of the fitted runs.
+    """
+    low, high = (float(v) for v in fitted)
+    axes.set_xscale("log")
+    axes.set_xlim(compute[0], compute[-1])
+    for start, end in ((compute[0], min(low, compute[-1])), (max(high, compute[0]), compute[-1])):
+        if start < end:
+            axes.axvspan(start, end, color=BEYOND, lw=0, zorder=0)
+    scale_axis(axes.xaxis, "compute")
+    axes.set_xlabel("training compute $6ND$ (FLOP)")
 
 
 def power(value: float) -> str:

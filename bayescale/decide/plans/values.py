@@ -25,10 +25,11 @@ class Value(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class _Stated:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        return {"kind": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+        return {"kind": type(self).__name__, **asdict(self)}
 
 
 @dataclass(frozen=True)
