@@ -56,6 +56,18 @@ FIGURES = [
 ]
 # Words of the command, and what its one line must contain.
 USER_ERRORS = [
+    *(
+        (
+            f"{command} --architecture Pythia --new-architecture mamba-3",
+            "--architecture or --new-architecture, not both",
+        )
+        for command in (
+            "cheapest good.nc --target-loss 2",
+            "stopping good.nc --per-nat 1e8 --price-per-hour 2 --mfu .4 --hardware H100-SXM",
+            "pareto good.nc --low 1e22 --high 1e23 --mfu .4 --hardware H100-SXM",
+            "plan good.nc --compute 1e24",
+        )
+    ),
     ("models show parametr-data", "did you mean 'parameter-data'"),
     ("models show nope.toml", "no model file"),
     ("models show bad.toml", "did you mean 'law'"),

@@ -29,6 +29,6 @@ def readable(latex: str) -> str:
     for word, sign in _WORDS.items():
         text = text.replace(word, sign)
     text = re.sub(r"_\{([^{}]*)\}", r"_\1", text)
-    text = re.sub(r"\^\{([^{}/]*)\}", r"^\1", text)
+    text = re.sub(r"\^\{([^{}/ ]*)\}", r"^\1", text)
     text = re.sub(r"\^\{([^{}]*)\}", r"^(\1)", text)
     return re.sub(r"(?<=\S) {2,}(?=\S)", "  ", text)
