@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from helpers import make_fit, make_runs
-from scipy import stats
+from scipy import linalg, stats
 
 import bayescale as bs
 from bayescale.errors import DataError, ForecastError, ModelError, UnknownNameError
@@ -190,7 +190,8 @@ def test_the_sampler_and_numpy_correlate_alike() -> None:
     rng = np.random.default_rng(1)
     point = {k: v + 0.5 * rng.standard_normal(v.shape) for k, v in built.initial_point().items()}
     point["z_partial_architecture_logodds__"] = np.array([1.0])
-    effect, tau, partial, z = (np.asarray(v) for v in function(point))
+    effect, tau, partial, contrasts = (np.asarray(v) for v in function(point))
+    z = contrasts @ linalg.helmert(3)  # three effects that sum to zero, of two independent ones
     factor = cholesky(partial, len(tau), numpy_namespace)
     np.testing.assert_allclose(partial, 2.0 / (1.0 + np.exp(-1.0)) - 1.0)
     # What is mixed is what is drawn, up to the scale in which each parameter is sampled.

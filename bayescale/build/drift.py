@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.build.data import datum
 from bayescale.build.population import centred
-from bayescale.laws import Array, Axis, walk_steps
+from bayescale.build.products import matrix_product
+from bayescale.laws import Array, Axis, walk_matrix
 from bayescale.spec import ResolvedModel
 
 
@@ -22,22 +22,9 @@ def stretched(model: ResolvedModel, axis: Axis, amplitude: Array, lengths: Array
     tau = tau[:, None] if tau.ndim else tau
     spread, factor = centred(tau, "curve")
     v = pm.Normal(f"z_walk_{axis}", sigma=spread, dims=("curve", f"interval_{axis}"))
-    walk = factor * _walked(v, *model.drift[axis])
+    walk = factor * matrix_product(walk_matrix(*model.drift[axis]), v, axis=1)
     pm.Deterministic(f"walk_{axis}", walk, dims=("curve", f"interval_{axis}"))
     return (pt.exp(walk)[datum("curve_index")] * lengths).sum(axis=1)
-
-
-def _walked(v: Array, first: int, last: int) -> Array:
-    """W/τ from its normals, both of shape (curve, interval): sums outward from the pivot, on either side.
-
-    The product with :func:`bayescale.laws.walk_matrix`, written as one running sum: a matrix product is the
-    dearest thing of the model to compile where nothing is cached yet.
-    """
-    left = np.arange(first, last) < 0
-    step = v * walk_steps(first, last)
-    total = pt.cumsum(step, axis=1)
-    beyond = total - total[:, -first - 1][:, None]
-    return np.where(left, -1.0, 1.0) * beyond + left.astype(float) * step
 
 
 def at_groups(by_run: Array, group: str) -> Array:

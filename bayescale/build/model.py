@@ -13,6 +13,7 @@ from bayescale.build.inputs import core_inputs
 from bayescale.build.likelihood import observe, offsets
 from bayescale.build.namespace import pytensor_namespace as xp
 from bayescale.build.population import centred, populations
+from bayescale.build.products import matrix_product, zero_sum
 from bayescale.laws import Array, from_link, to_link
 from bayescale.runs import Runs
 from bayescale.spec import (
@@ -76,10 +77,9 @@ def _effects(
     effect = dict(given)
     if rest:
         pm.modelcontext(None).add_coord(f"drawn_{level}", rest)
-        dims = (f"drawn_{level}", *groups)
         spread, factor = centred(tau[[names.index(n) for n in rest]], level)
         wide = spread.reshape((len(rest), *[1] * len(groups)))
-        v = pm.ZeroSumNormal(f"z_{level}", sigma=wide, dims=dims, n_zerosum_axes=len(groups))
+        v = _zero_sum_normal(f"z_{level}", wide, f"drawn_{level}", groups)
         eta = model.correlation(level)
         if eta is not None:
             # Mixing the parameters within each group leaves the sums over groups at zero.
@@ -88,6 +88,22 @@ def _effects(
     stacked = pt.stack([effect[n] for n in names])
     pm.Deterministic(f"effect_{level}", stacked, dims=effect_dims(level))
     return effect
+
+
+def _zero_sum_normal(name: str, sigma: Array, dim: str, groups: tuple[str, ...]) -> Array:
+    """Normal effects, dims (dim, *groups), that sum to zero over each group: made of one fewer a side."""
+    contrasts = []
+    for group in groups:
+        contrasts.append(f"contrast_{group}")
+        pm.modelcontext(None).add_coord(contrasts[-1], np.arange(1, _size(group)))
+    v = pm.Normal(name, sigma=sigma, dims=(dim, *contrasts))
+    for axis, group in enumerate(groups, start=1):
+        v = matrix_product(zero_sum(_size(group)), v, axis)
+    return v
+
+
+def _size(dim: str) -> int:
+    return len(pm.modelcontext(None).coords[dim])
 
 
 def _correlation(model: ResolvedModel, level: Level, eta: float) -> Array:

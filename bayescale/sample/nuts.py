@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 import nutpie
 import pandas as pd
 import pymc as pm
+import pytensor
 import xarray as xr
 from pymc.model.transform.optimization import freeze_dims_and_data
 
@@ -70,9 +72,12 @@ def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
     """
     if not reusable:
         model = freeze_dims_and_data(model)
-    with _uncollected():
+    # Starting points and constants are worked out once: in NumPy, not by a C compiler.
+    with _uncollected(), pytensor.config.change_flags(linker="py"), warnings.catch_warnings():
+        # Where there is no C compiler, PyTensor fuses less, and says so.
+        warnings.filterwarnings("ignore", message="Loop fusion failed", category=UserWarning)
         program = nutpie.compile_pymc_model(model, var_names=[])
-    return Compiled(program, Variables(model, program))
+        return Compiled(program, Variables(model, program))
 
 
 @contextmanager
