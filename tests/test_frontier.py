@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,18 @@ from scipy.optimize import brentq
 from test_laws import DIGITS, ORACLE, ORIGIN, TEXTBOOK, inputs_of, joint_loss
 
 from bayescale.errors import BayescaleError
-from bayescale.laws import LAWS, Frontier, joint_frontier, numeric_optimum, textbook_theta
+from bayescale.laws import (
+    LAWS,
+    Array,
+    Axis,
+    Frontier,
+    Namespace,
+    joint_frontier,
+    numeric_frontier,
+    numeric_optimum,
+    numpy_namespace,
+    textbook_theta,
+)
 
 GAMMAS = (0.2, 0.6, 1.0, 1.5)
 PIVOTS = {"params": math.log(1e9), "tokens": math.log(2e10)}
@@ -66,6 +79,49 @@ def test_closed_form_agrees_with_blind_minimisation(gamma: float, compute: float
     # Around a minimum a float resolves the place to the root of its precision.
     assert float(log_n) == pytest.approx(float(frontier.log_params(log_c)), abs=1e-6)
     assert float(log_r) == pytest.approx(float(frontier.log_reducible(log_c)), abs=1e-12)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_everything_of_the_frontier_is_found_numerically_too(gamma: float) -> None:
+    theta, log_c = theta_at(gamma), math.log(3e22)
+    closed = joint_frontier(theta, PIVOTS)
+    found = numeric_frontier(LAWS["parameter-data"], theta, PIVOTS, log_c)
+    assert float(found.alpha) == pytest.approx(float(closed.alpha), abs=1e-9)
+    assert float(found.log_kappa) == pytest.approx(float(closed.log_kappa), abs=1e-7)
+    ratio = float(closed.tokens_per_param(log_c))
+    assert float(found.tokens_per_param) == pytest.approx(ratio, rel=1e-5)
+    for share in (0.01, 0.3):
+        width = float(closed.valley_width(share))
+        assert float(found.valley_width(share)) == pytest.approx(width, rel=1e-5)
+    with pytest.raises(BayescaleError, match="share"):
+        found.valley_width(1.0)
+
+
+def test_a_law_without_a_closed_form_has_a_frontier_too() -> None:
+    """A second, slower power of N beside the joint law; the reference is a dense grid."""
+    joint = LAWS["parameter-data"]
+
+    def log_reducible(xp: Namespace, u: Mapping[Axis, Array], theta: Mapping[str, Array]) -> Array:
+        slow = np.log(0.3) - 0.1 * u["params"]
+        return xp.logaddexp(joint.core.log_reducible(xp, u, theta), slow)
+
+    law = replace(joint, core=replace(joint.core, log_reducible=log_reducible))
+    theta, log_c, n = theta_at(0.6), math.log(3e22), np.linspace(15.0, 35.0, 200_001)
+
+    def valley(at: float) -> np.ndarray:
+        u = {"params": n - PIVOTS["params"], "tokens": at - math.log(6.0) - n - PIVOTS["tokens"]}
+        return np.asarray(log_reducible(numpy_namespace, u, theta))
+
+    found = numeric_frontier(law, theta, PIVOTS, log_c)
+    best = valley(log_c).argmin()
+    assert float(found.log_params) == pytest.approx(n[best], abs=1e-4)
+    slope = (valley(log_c - 0.01).min() - valley(log_c + 0.01).min()) / 0.02
+    assert float(found.alpha) == pytest.approx(slope, abs=1e-5)
+    assert float(found.log_kappa - found.alpha * log_c) == pytest.approx(valley(log_c).min())
+    inside = n[valley(log_c) <= valley(log_c + math.log1p(-0.05)).min()]
+    assert math.log(float(found.valley_width(0.05))) == pytest.approx(np.ptp(inside), abs=2.1e-4)
+    # Not what the joint law alone says.
+    assert float(found.alpha) < 0.95 * float(joint_frontier(theta, PIVOTS).alpha)
 
 
 def test_both_work_on_arrays_of_draws() -> None:

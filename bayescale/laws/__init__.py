@@ -4,15 +4,15 @@ from bayescale.laws.core import Axis
 from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix, walk_steps
 from bayescale.laws.drifting_frontier import drifting_optimum
 from bayescale.laws.effective import EFFECTIVE, Effective, Given
-from bayescale.laws.frontier import (
-    Frontier,
-    joint_frontier,
-    lowest_on_grid,
-    numeric_optimum,
-    textbook_theta,
-)
+from bayescale.laws.frontier import Frontier, joint_frontier, textbook_theta
 from bayescale.laws.law import LAWS, Law, get_law
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
+from bayescale.laws.numeric_frontier import (
+    LocalFrontier,
+    lowest_on_grid,
+    numeric_frontier,
+    numeric_optimum,
+)
 from bayescale.laws.parameter import Parameter, Support, from_link, to_link
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Frontier",
     "Given",
     "Law",
+    "LocalFrontier",
     "Namespace",
     "Parameter",
     "Support",
@@ -35,6 +36,7 @@ __all__ = [
     "intervals",
     "joint_frontier",
     "lowest_on_grid",
+    "numeric_frontier",
     "numeric_optimum",
     "numpy_namespace",
     "overlap",

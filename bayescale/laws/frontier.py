@@ -1,20 +1,19 @@
 """What a law implies at a fixed compute budget: the best (N, D), the frontier loss, and how flat the valley is.
 
 Closed forms hold for the joint law with any γ (DESIGN notation: exponents β on N and δ on D; Hoffmann et al. write α
-and β). :func:`numeric_optimum` finds the same numbers for any law in N and D, and is what the closed forms are tested
-against. Compute is C = 6·N·D throughout, in FLOP; logs are natural.
+and β). :mod:`bayescale.laws.numeric_frontier` finds the same numbers for any law in N and D, and is what the closed
+forms are tested against. Compute is C = 6·N·D throughout, in FLOP; logs are natural.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
 
 from bayescale.errors import PlanError
-from bayescale.laws.law import Law
 from bayescale.laws.namespace import Array
 
 LOG_FLOP_PER_PARAM_TOKEN = float(np.log(6.0))
@@ -143,68 +142,3 @@ def textbook_theta(
         "a": delta / (beta + delta),
         "L_inf": L_inf,
     }
-
-
-def numeric_optimum(
-    law: Law,
-    theta: Mapping[str, Array],
-    pivots: Mapping[str, float],
-    log_compute: float,
-    half_width: float = 30.0,
-    points: int = 64,
-    rounds: int = 8,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise log R over N at C = 6·N·D for any law in N and D, draw by draw.
-
-    No gradient or closed form is used, see :func:`lowest_on_grid`.
-
-    Returns
-    -------
-    log_params, log_reducible : ndarray
-        Of the shape of the parameters.
-    """
-    shape = np.broadcast_shapes(*(np.shape(v) for v in theta.values()))
-    draws = {k: np.broadcast_to(np.asarray(v, float), shape)[..., None] for k, v in theta.items()}
-    total = log_compute - LOG_FLOP_PER_PARAM_TOKEN
-
-    def log_reducible(log_n: np.ndarray) -> np.ndarray:
-        centred = {"params": log_n - pivots["params"], "tokens": total - log_n - pivots["tokens"]}
-        return np.asarray(law.log_reducible(centred, draws))
-
-    return lowest_on_grid(log_reducible, np.full(shape, 0.5 * total), half_width, points, rounds)
-
-
-def lowest_on_grid(
-    value: Callable[[np.ndarray], np.ndarray],
-    centre: np.ndarray,
-    half_width: float,
-    points: int,
-    rounds: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise a function of each element: a grid around ``centre`` that is closed in on its smallest value.
-
-    Parameters
-    ----------
-    value : callable
-        Of arrays shaped as ``centre`` with an axis ``point`` more.
-    centre : ndarray
-        Of the first grid.
-    half_width : float
-        Of the first grid; each later one reaches three points of the one before.
-    points, rounds : int
-        Points of a grid, and grids.
-
-    Returns
-    -------
-    at, smallest : ndarray
-        Of the shape of ``centre``.
-    """
-    centre = centre[..., None]
-    unit = np.linspace(-1.0, 1.0, points)
-    for _ in range(rounds):
-        at = centre + half_width * unit
-        found = value(at)
-        best = np.argmin(found, axis=-1)[..., None]
-        centre = np.take_along_axis(at, best, axis=-1)
-        half_width *= 3.0 / points
-    return centre[..., 0], np.take_along_axis(found, best, axis=-1)[..., 0]
