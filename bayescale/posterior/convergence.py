@@ -92,6 +92,11 @@ class Convergence:
         return not self.problems
 
     @property
+    def few(self) -> bool:
+        """Whether the draws are worth too few independent ones."""
+        return not min(self.ess_bulk, self.ess_tail) >= ESS_MIN
+
+    @property
     def only_short(self) -> bool:
         """Whether the gate is missed by the number of draws alone."""
         enough = replace(self, rhat=1.0, ess_bulk=ESS_MIN, ess_tail=ESS_MIN)

@@ -186,10 +186,14 @@ def _nuts(compiled: Compiled, report: Report, settings: _Nuts) -> tuple[xr.DataT
 
     tree = sampled(0, 1, "sampling")
     diagnosed, verdict = _judged(tree, report)
+    anew = [(2, 2), (3, 4)]
     if verdict.only_short:
         tree = _pooled(tree, sampled(1, 1, "sampling as many chains more"))
         diagnosed, verdict = _judged(tree, report)
-    for attempt, times in ((2, 2), (3, 4)):
+        if verdict.few:
+            # These were as many draws as twice as long would give.
+            anew = anew[1:]
+    for attempt, times in anew:
         if verdict.passed:
             break
         tree = sampled(attempt, times, f"sampling again, {times} times as long")
