@@ -151,6 +151,17 @@ def test_show_model_says_all_of_it(name: str, call: Call) -> None:
     }
 
 
+def test_show_model_draws_its_prior(call: Call, tmp_path: Path) -> None:
+    target = tmp_path / "prior"
+    data = as_json(call("models", "show", "saturating", "--plot", target, "--json"))
+    assert [Path(f).name for f in data["written"]] == ["prior.pdf", "prior.png"]
+    assert all(Path(f).exists() for f in data["written"])
+    with pytest.raises(AssertionError, match="--force"):  # what `call` says of a command that fails
+        call("models", "show", "saturating", "--plot", target)
+    with pytest.raises(AssertionError, match="1 != 0"):
+        call("models", "show", "m1", "--plot", tmp_path / "other")
+
+
 def test_show_model_tells_priors_apart_by_kind_of_text(call: Call) -> None:
     data = as_json(call("models", "show", "parameter-data", "--json"))
     floor = next(p for p in data["parameters"] if p["name"] == "L_inf")

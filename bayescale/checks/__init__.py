@@ -3,6 +3,7 @@
 from bayescale.checks.components import prior_components
 from bayescale.checks.draws import at_prior, with_draws
 from bayescale.checks.predictive import Predictive, predictive
+from bayescale.checks.prior_curves import REFERENCE, prior_curves
 from bayescale.checks.quantities import quantities
 from bayescale.checks.ranks import SBC, load_sbc
 from bayescale.checks.sensitivity import Sensitivity, power_scale, sensitivity
@@ -10,6 +11,7 @@ from bayescale.checks.target import decade_beyond
 from bayescale.checks.uniformity import Uniformity, uniformity
 
 __all__ = [
+    "REFERENCE",
     "SBC",
     "Predictive",
     "Sensitivity",
@@ -20,6 +22,7 @@ __all__ = [
     "power_scale",
     "predictive",
     "prior_components",
+    "prior_curves",
     "quantities",
     "sensitivity",
     "uniformity",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from bayescale.cli.options import Flag, Loading
-from bayescale.cli.output import emit_json, notes, say, table, working
+from cyclopts import Parameter
+
+from bayescale.cli.options import Flag, Loading, check_figure
+from bayescale.cli.output import emit_json, notes, say, say_written, table, working
 from bayescale.cli.wording import for_the_shell
+from bayescale.errors import ModelError
 
 if TYPE_CHECKING:
     from bayescale.baselines import Baseline
@@ -40,13 +44,24 @@ def list_models(*, json: Flag = False) -> None:
     table(["baseline", "title"], [[b.name, b.title] for b in BASELINES.values()])
 
 
-def show_model(name: str, /, *, json: Flag = False) -> None:
+def show_model(
+    name: str,
+    /,
+    *,
+    figure: Annotated[Path | None, Parameter(name="--plot")] = None,
+    force: Flag = False,
+    json: Flag = False,
+) -> None:
     """Show a model: its equation, its parameters with their priors, its pooling.
 
     Parameters
     ----------
     name
         A model or baseline that comes with the package, or a TOML file.
+    figure
+        File for a picture of the prior: what the model expects of a new family; both .pdf and .png are made.
+    force
+        Replace an output file that exists.
     json
         Print one JSON document and nothing else on standard output.
     """
@@ -54,10 +69,14 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
     from bayescale.cli.equation import readable
     from bayescale.zoo import load_model, load_populations
 
+    check_figure(figure, force)
     if name in BASELINES:
+        if figure is not None:
+            raise ModelError(f"{name} is a baseline and has no prior to draw: leave --plot out")
         _show_baseline(BASELINES[name], json)
         return
     spec = load_model(name, BASELINES)
+    written = _drawn_prior(spec, figure)
     law, rows = spec.get_law(), _parameters(spec, load_populations())
     if json:
         emit_json(
@@ -70,6 +89,7 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
                 "likelihood": spec.likelihood.family,
                 "parameters": rows,
                 "hash": spec.hash,
+                "written": written,
             }
         )
         return
@@ -91,6 +111,16 @@ def show_model(name: str, /, *, json: Flag = False) -> None:
     if spec.notes:
         say("")
         notes([spec.notes])
+    say_written(written)
+
+
+def _drawn_prior(spec: ModelSpec, figure: Path | None) -> Sequence[Path]:
+    if figure is None:
+        return ()
+    from bayescale import plots
+
+    with working("drawing"):
+        return plots.save(plots.prior(spec), figure)
 
 
 def copy_model_file(name: str, target: Path | None = None, /, *, json: Flag = False) -> None:

@@ -9,6 +9,7 @@ from bayescale.plots.ledger import ledger, ledger_numbers
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
 from bayescale.plots.pareto import pareto
 from bayescale.plots.pilots import pilots
+from bayescale.plots.prior import prior
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
 from bayescale.plots.selection import selection
@@ -34,6 +35,7 @@ __all__ = [
     "pilots",
     "posterior",
     "posterior_numbers",
+    "prior",
     "ranks",
     "ranks_numbers",
     "save",

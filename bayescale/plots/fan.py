@@ -34,7 +34,7 @@ _COMPUTE_6ND = "compute $6ND$ (FLOP)"
 _NEW = "#595959"  # a family that was not fitted has no colour of its own
 _RUN_FILL, _RUN_EDGE = 0.09, (0, (4, 1.5))  # of the bands of a single run
 _HEIGHT = {1: 2.4, 2: 2.0, 3: 1.55}  # inches a panel, by panels a row
-_AXIS = {
+AXIS = {
     "compute": "training compute (FLOP)",
     "params": "parameters $N$",
     "tokens": "training tokens $D$",
@@ -125,7 +125,7 @@ def _label(axes: Axes, numbers: xr.Dataset, below: bool = True, beside: bool = T
     axis = str(numbers.attrs["axis"])
     joint = axis == "compute" and numbers.attrs["joint"]
     if below:
-        axes.set_xlabel(_COMPUTE_6ND if joint else _AXIS[axis])
+        axes.set_xlabel(_COMPUTE_6ND if joint else AXIS[axis])
     if beside:
         axes.set_ylabel(f"loss ({numbers.attrs['unit']})")
 
