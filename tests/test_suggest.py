@@ -114,6 +114,17 @@ def test_two_families_with_one_design_do_not_help_each_other() -> None:
     assert together["parameter-data"].verdict == "supported"
 
 
+def test_two_lines_of_runs_and_one_run_an_architecture() -> None:
+    sizes = np.tile(np.geomspace(1e8, 1e10, 5), 2)
+    lines = pd.DataFrame({"params": sizes, "tokens": sizes * np.repeat([5.0, 500.0], 5)})
+    each = falling(lines, architecture=np.repeat(["a", "b"], 5))
+    assert by_model(suggest(load_runs(each)))["parameter-data"].at_prior == ("a", "gamma", "omega")
+    single = falling(GRID, architecture=list("abcdefghi"))
+    found = by_model(suggest(load_runs(single)))["parameter-data"]
+    assert found.at_prior == ("beta", "delta")
+    assert "comparing architectures" in found.reason
+
+
 def test_a_short_axis_and_a_flat_loss() -> None:
     short = GRID.assign(tokens=GRID["tokens"] ** 0.25)
     found = by_model(suggest(load_runs(falling(short.assign(tokens=short["tokens"] * 1e8)))))
