@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from bayescale.runs import Runs, Task, load_runs
     from bayescale.spec import ModelSpec
     from bayescale.workflow import backtest, fit, sbc
+    from bayescale.zoo import Suggestion, suggest
     from bayescale.zoo import model_names as models
 
     __version__: str
@@ -98,6 +99,7 @@ __all__ = [
     "Sensitivity",
     "Stacked",
     "Stopping",
+    "Suggestion",
     "Task",
     "__version__",
     "backtest",
@@ -131,6 +133,7 @@ __all__ = [
     "sensitivity",
     "stack",
     "stopping",
+    "suggest",
 ]
 
 # Public name -> (module that holds it, its name there; "" means the module itself).
@@ -165,6 +168,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "Selection": ("bayescale.decide", "Selection"),
     "Sensitivity": ("bayescale.checks", "Sensitivity"),
     "Stacked": ("bayescale.posterior", "Stacked"),
+    "Suggestion": ("bayescale.zoo", "Suggestion"),
     "Task": ("bayescale.runs", "Task"),
     "backtest": ("bayescale.workflow", "backtest"),
     "budget_frontier": ("bayescale.decide", "budget_frontier"),
@@ -195,6 +199,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "select": ("bayescale.decide", "select"),
     "sensitivity": ("bayescale.checks", "sensitivity"),
     "stack": ("bayescale.predict", "stack"),
+    "suggest": ("bayescale.zoo", "suggest"),
 }
 
 

@@ -28,6 +28,7 @@ COMMANDS = [
     ("models", "copy"),
     ("data",),
     ("data", "show"),
+    ("suggest",),
     ("fit",),
     ("check",),
     ("sbc",),

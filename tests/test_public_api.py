@@ -16,6 +16,7 @@ import bayescale
 PUBLIC = {
     "read": ["Runs", "Task", "load_runs"],
     "assess": ["SBC", "Sensitivity", "load_sbc", "sbc", "sensitivity"],
+    "suggest": ["Suggestion", "suggest"],
     "fit": ["Fit", "ModelSpec", "Stacked", "fit", "load_fit", "load_stack", "models"],
     "check": ["Backtest", "Comparison", "backtest", "compare", "load_backtest", "stack"],
     "forecast": ["Extrapolation", "Forecast", "New", "extrapolation", "grid", "predict"],

@@ -28,6 +28,7 @@ from bayescale.cli.scoring import score
 from bayescale.cli.selecting import select
 from bayescale.cli.simulating import sbc
 from bayescale.cli.stopping import stopping
+from bayescale.cli.suggesting import suggest
 
 
 def _version() -> str:
@@ -58,6 +59,7 @@ data.command(show_data, name="show")
 app.command(demo, name="demo")
 app.command(models)
 app.command(data)
+app.command(suggest, name="suggest")
 app.command(fit, name="fit")
 app.command(check, name="check")
 app.command(sbc, name="sbc")

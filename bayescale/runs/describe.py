@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,21 @@ class Design:
         """Whether the design alone leaves an exponent unidentified."""
         return self.verdict != ""
 
+    def moves(self, axis: str) -> bool:
+        """Whether N, D or C takes more than one value, rounding apart."""
+        return self.decades.get(axis, 0.0) > _CONSTANT
+
+    def short(self, axis: str) -> bool:
+        """Whether an axis moves, but over less than a decade."""
+        return self.moves(axis) and self.decades[axis] < _MIN_DECADES
+
+    @property
+    def tied(self) -> bool:
+        """Whether D is a power of N over these runs, so that only one of them moves by itself."""
+        if not (self.moves("N") and self.moves("D")):
+            return False
+        return self.correlation is None or abs(self.correlation) > _COLLINEAR
+
 
 @dataclass(frozen=True)
 class Description:
@@ -66,6 +81,11 @@ class Description:
     notes: tuple[str, ...]
     citation: str
     hash: str
+
+    @property
+    def narrow(self) -> dict[str, float]:
+        """Tasks whose reducible loss changes too little to show a floor, with its rough ratio."""
+        return _narrow(self.loss_ratio)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -132,29 +152,27 @@ def _design(name: str, once: pd.DataFrame) -> Design:
         n, d = logs["N"], logs["D"]
         correlation = float(np.corrcoef(n, d)[0, 1])
         slope = float(np.polyfit(n, d, 1)[0])
-    verdict = _verdict(len(once), decades, correlation, slope)
-    return Design(name, len(once), ranges, decades, correlation, slope, verdict)
+    found = Design(name, len(once), ranges, decades, correlation, slope, "")
+    return replace(found, verdict=_verdict(found))
 
 
-def _verdict(
-    count: int, decades: dict[str, float], correlation: float | None, slope: float | None
-) -> str:
-    if count == 1:
+def _verdict(found: Design) -> str:
+    if found.runs == 1:
         return "one run: no exponent of its own"
-    if "N" not in decades or "D" not in decades:
+    if "N" not in found.decades or "D" not in found.decades:
         return ""
-    if decades["D"] <= _CONSTANT and decades["N"] <= _CONSTANT:
+    if not found.moves("D") and not found.moves("N"):
         return "N and D constant: no exponent of its own"
-    if decades["D"] <= _CONSTANT:
+    if not found.moves("D"):
         return "D constant: nothing sees delta but its prior, and gamma and omega are seen only by curvature in N"
-    if decades["N"] <= _CONSTANT:
+    if not found.moves("N"):
         return "N constant: nothing sees beta but its prior, and gamma and omega are seen only by curvature in D"
-    if count == 2:
+    if found.runs == 2:
         return "two runs: no exponent apart from the floor"
-    if correlation is not None and slope is not None and abs(correlation) > _COLLINEAR:
-        if abs(slope - 1.0) <= _SLOPE:
+    if found.tied and found.slope is not None:
+        if abs(found.slope - 1.0) <= _SLOPE:
             return "D ∝ N: gamma and the share of the two terms stay at their priors"
-        return f"D ∝ N^{slope:.2f}: beta and delta are seen only together"
+        return f"D ∝ N^{found.slope:.2f}: beta and delta are seen only together"
     return ""
 
 
@@ -171,15 +189,20 @@ def _losses(
     return ranges, ratios
 
 
+def _narrow(ratios: dict[str, float]) -> dict[str, float]:
+    return {task: ratio for task, ratio in ratios.items() if ratio < _MIN_RATIO}
+
+
 def _warnings(
     runs: Runs, design: Design, ratios: dict[str, float], marked: tuple[str, ...]
 ) -> list[str]:
     said = [f"design: {design.verdict}"] if design.problem else []
-    for axis in ("N", "D"):
-        width = design.decades.get(axis)
-        if width is not None and _CONSTANT < width < _MIN_DECADES:
-            said.append(f"{axis} spans {width:.2f} decades, less than one")
-    narrow = [f"{task} ({ratio:.1f})" for task, ratio in ratios.items() if ratio < _MIN_RATIO]
+    said += [
+        f"{axis} spans {design.decades[axis]:.2f} decades, less than one"
+        for axis in ("N", "D")
+        if design.short(axis)
+    ]
+    narrow = [f"{task} ({ratio:.1f})" for task, ratio in _narrow(ratios).items()]
     if narrow:
         said.append(
             f"L_inf is barely identified: largest over smallest reducible loss (rough floor) is "

@@ -26,7 +26,7 @@ FOLDER = "bayescale-demo"
 BUDGET = 1e24
 PARAMS, TOKENS = 70e9, 1.4e12
 # Enough to pass the gate at the first attempt, and steps small enough that no chain sticks where scales are large.
-DRAWS, TUNE, ACCEPT = 2000, 500, 0.9
+DRAWS, TUNE, ACCEPT = 2500, 500, 0.9
 SHOWN = {"beta": "β", "delta": "δ", "alpha": "α", "L_inf": "L∞"}
 
 # Share of the whole job done when a stage of the fit begins, and when it ends (measured on two cores, nothing cached).

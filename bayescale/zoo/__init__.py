@@ -1,4 +1,4 @@
-"""The model zoo: finding, loading and copying the model files of ``models/``."""
+"""The model zoo: finding, loading and copying the model files of ``models/``, and which of them a table supports."""
 
 from bayescale.zoo.copying import copy_model
 from bayescale.zoo.files import (
@@ -7,5 +7,16 @@ from bayescale.zoo.files import (
     model_names,
     parse_model,
 )
+from bayescale.zoo.suggesting import Suggestion, suggest
+from bayescale.zoo.support import Support
 
-__all__ = ["copy_model", "load_model", "load_populations", "model_names", "parse_model"]
+__all__ = [
+    "Suggestion",
+    "Support",
+    "copy_model",
+    "load_model",
+    "load_populations",
+    "model_names",
+    "parse_model",
+    "suggest",
+]
