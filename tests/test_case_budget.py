@@ -37,7 +37,7 @@ PROSE: tuple[Filled, ...] = (
         ),
     ),
     ("with a chance of .8, for ${},000.", (("eight/cheapest/dollars", "thousand", ".0f"),)),
-    ("at ${}M: the budget", (("stopping/dollars", "million", ".2f"),)),
+    ("stops bringing a dollar at ${}M.", (("stopping/dollars", "million", ".2f"),)),
     (
         "worth most: ${} for ${}.",
         (
