@@ -1,0 +1,150 @@
+"""You have $2M and eight pilot runs: from their table to the signed plan, and what larger runs then say of it.
+
+Run ``python3 -m uv run python case_studies/budget/study.py`` where ``BAYESCALE_DATA`` names a folder of the public sets
+(else the table is downloaded; two fits, under three minutes on two cores). It prints the tables, draws the figures, and
+exits with 1 if a number is off ``expected.json`` by more than Monte-Carlo error allows. ``--update`` writes
+``expected.json``, ``plan.json`` and the tables of the README instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from report import Numbers, draw, of_design, of_held_out, of_plan, of_stopping, tables, with_tables
+from steps import (
+    SEED,
+    Decided,
+    choose_pilots,
+    decide,
+    distances,
+    fitted,
+    further,
+    information,
+    stop,
+    wanted_pilots,
+    written,
+)
+
+import bayescale as bs
+from bayescale.files import written_beside
+
+HERE = Path(__file__).parent
+
+
+def listed(pilots: pd.DataFrame, wanted: np.ndarray) -> list[dict[str, Any]]:
+    """Which rows of the published table the pilots are, and how far off what was wanted (in e-folds); no losses."""
+    there = np.log(pilots[["params", "tokens"]].to_numpy(float))
+    off = np.linalg.norm(there - np.log(wanted), axis=1)
+    return [
+        {
+            "run": row.run_id,
+            "sweep": row.sweep,
+            "params": float(f"{row.params:.4g}"),
+            "tokens": float(f"{row.tokens:.4g}"),
+            "ratio": round(row.tokens / row.params, 1),
+            "off": round(float(far), 3),
+        }
+        for row, far in zip(pilots.itertuples(), off, strict=True)
+    ]
+
+
+def study(folder: Path, figures: Path, seed: int) -> tuple[dict[str, Any], bs.Plan]:
+    """The content of ``expected.json``, and the plan that is signed."""
+    published = bs.load_runs("chinchilla").where(unflagged=True)
+    table = published.table
+    pilots = choose_pilots(table)
+    runs = written(pilots, folder / "pilots.csv")
+    fit = fitted(runs, seed)
+    fit.save(folder / "pilots.nc", overwrite=True)
+    design, offered = information(fit)
+    best, added = further(table.drop(pilots.index), design, offered)
+    # Held out of both fits, so that they are judged by the same runs.
+    rows = distances(fit, table.drop(pilots.index.union(added.index)))
+    eight = decide(fit, published, rows)
+    again = fitted(written(pd.concat([pilots, added]), folder / "more.csv"), seed)
+    more = decide(again, published, rows)
+    stopping = stop(fit)
+    draw(eight, design, more, figures)
+    waste_error = design.evpi.error / design.problem["total"]
+
+    def numbers(said: Decided, name: str) -> Numbers:
+        effective = min(said.fit.convergence.ess_bulk, said.fit.convergence.ess_tail)
+        made = of_plan(said, effective, waste_error) | of_held_out(said, effective)
+        return {f"{name}/{path}": entry for path, entry in made.items()}
+
+    least = min(fit.convergence.ess_bulk, fit.convergence.ess_tail)
+    found = {
+        "data": {"name": published.name, "rows": len(published), "hash": published.hash},
+        "pilots hash": runs.hash,
+        "pilots": listed(pilots, wanted_pilots()),
+        "added": listed(added, np.array(best.runs)),
+        "best pilot": best.name,
+        "conclusion": design.conclusion(),
+        "risks": [r.risk for r in eight.plan.recommendations],
+        "groups of parameters": list(design.evppi),
+        "sampler": {"seed": fit.seed, "draws": fit.posterior.sizes["draw"]},
+        "convergence": {"eight": str(fit.convergence), "more": str(again.convergence)},
+        "verdicts": {n: design.verdict(n) for n in design.table["pilot"].to_numpy().tolist()},
+        "caveats": list(eight.plan.caveats),
+        "plan": eight.plan.hash,
+        "hashes": {k: eight.plan.provenance[k] for k in ("model_hash", "priors_hash", "data_hash")},
+        "numbers": numbers(eight, "eight")
+        | numbers(more, "more")
+        | of_design(design)
+        | of_stopping(stopping, least),
+    }
+    for said in (eight.plan, eight.cheapest, design, stopping, more.plan, more.cheapest):
+        print(said, end="\n\n")
+    return found, eight.plan
+
+
+def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """What is off, one line each; the plan's hash is of its draws, which differ between machines in the last digit."""
+    off = [
+        f"{what}: {found[what]}, expected {expected[what]}"
+        for what in ("data", "pilots hash", "pilots", "added", "best pilot", "hashes")
+        if found[what] != expected[what]
+    ]
+    if found["numbers"].keys() != expected["numbers"].keys():
+        off.append(f"other numbers: {found['numbers'].keys() ^ expected['numbers'].keys()}")
+    for path, stated in expected["numbers"].items():
+        value = found["numbers"].get(path, stated)["value"]
+        if not abs(value - stated["value"]) <= stated["tolerance"]:
+            off.append(f"{path}: {value:g}, expected {stated['value']:g} ± {stated['tolerance']:g}")
+    return off
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line of the study; 0 if every number is as expected."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--update", action="store_true", help="record the numbers of this run")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--figures", type=Path, default=HERE, help="folder of the figures")
+    parser.add_argument("--folder", type=Path, help="keep the tables and the fit here")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as spare:
+        found, plan = study(options.folder or Path(spare), options.figures, options.seed)
+    print("\n\n".join(tables(found).values()))
+    expected, readme = HERE / "expected.json", HERE / "README.md"
+    if options.update:
+        plan.save(HERE / "plan.json", overwrite=True)
+        with written_beside(expected) as beside:
+            text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+            beside.write_text(text, encoding="utf-8")
+        filled = with_tables(readme.read_text(encoding="utf-8"), tables(found))
+        readme.write_text(filled, encoding="utf-8")
+        return 0
+    off = differences(found, json.loads(expected.read_text(encoding="utf-8")))
+    print("\n".join(off) or f"all {len(found['numbers'])} numbers as expected", file=sys.stderr)
+    return 1 if off else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
