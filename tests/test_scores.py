@@ -113,6 +113,16 @@ def test_standard_errors_are_those_of_clusters() -> None:
     np.testing.assert_allclose(once["cover90"], thrice["cover90"])
 
 
+def test_distances_are_in_the_order_of_their_sizes() -> None:
+    rng = np.random.default_rng(0)
+    draws = scored(rng.lognormal(0, 0.1, (100, 6)), rng.lognormal(0, 0.1, 6)).to_dataframe()
+    away = [2.5, 0.7, 0.1, 1.5, 9.0, 0.2]
+    frame = draws.assign(model="m", fold="f", log_score=0.0, decades=away, group=list("abcdef"))
+    found = Backtest(frame, pd.DataFrame(), {}).by_distance()
+    assert found["runs"].tolist() == [2, 1, 1, 1, 1]
+    assert [str(d)[0] for d in found["distance"]] == ["0", "0", "1", "2", "o"]  # the last: over 3
+
+
 def test_a_back_test_goes_on_where_it_was_and_starts_anew_with_other_priors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,8 +69,9 @@ class Backtest:
     def by_distance(self, edges: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 3.0)) -> pd.DataFrame:
         """Summary by model and distance beyond the fitted runs, in decades."""
         cut = pd.cut(self.rows["decades"], [-np.inf, *edges[1:], np.inf], labels=_bins(edges))
-        binned = Backtest(self.rows.assign(distance=cut.astype(str)), self.folds, self.problem)
-        return binned.summary(("model", "distance")).sort_values(["model", "distance"])
+        # A summary keeps the order in which it meets its groups; labels would sort as text.
+        rows = self.rows.assign(distance=cut.astype(str)).sort_values(["model", "decades"])
+        return Backtest(rows, self.folds, self.problem).summary(("model", "distance"))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

@@ -55,7 +55,8 @@ def load_model(model: str | Path | ModelSpec, beside: Iterable[str] = ()) -> Mod
     if isinstance(model, Path) or text.endswith(".toml") or os.sep in text:
         path = Path(text)
         if not path.is_file():
-            raise ModelError(f"no model file {text!r}")
+            folder = " (it is a folder)" if path.is_dir() else ""
+            raise ModelError(f"no model file {text!r}{folder}")
         return parse_model(_read(path, text), text)
     if text not in model_names():
         raise unknown("model", text, [*model_names(), *beside])
