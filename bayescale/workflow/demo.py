@@ -25,7 +25,7 @@ NEW_FAMILY = New("family")
 FOLDER = "bayescale-demo"
 BUDGET = 1e24
 PARAMS, TOKENS = 70e9, 1.4e12
-# Enough to pass the gate at the first attempt, and steps small enough that no chain sticks where scales are large.
+# Mostly enough for the gate at the first attempt; steps small enough that no chain sticks where scales are large.
 DRAWS, TUNE, ACCEPT = 2500, 500, 0.9
 SHOWN = {"beta": "β", "delta": "δ", "alpha": "α", "L_inf": "L∞"}
 
