@@ -53,6 +53,7 @@ FIGURES = [
     "cheapest good.nc --target-loss 2 --plot there",
     "design good.nc absent.toml --plot there",
     "score --ledger absent.jsonl --plot there",
+    "models show saturating --plot there",
 ]
 # Words of the command, and what its one line must contain.
 USER_ERRORS = [
@@ -196,6 +197,7 @@ WRONG_USAGE = [
     "fit pile-families",
     "fit pile-families -o new.nc --bogus 3",
     "fit pile-families -o new.nc --draws many",
+    "fit pile-families -o new.nc --draws 20.6",
     "fit pile-families -o new.nc --param-count nonembedding",
     "check",
     "predict good.nc --kind rum --compute 1e24",

@@ -125,11 +125,13 @@ def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
     import pooch
 
     def offline(*_: object, **__: object) -> str:
-        raise OSError("no route to host")
+        raise OSError("Max retries exceeded (Caused by NameResolutionError('no route to host'))")
 
     monkeypatch.delenv("BAYESCALE_DATA", raising=False)
     monkeypatch.setattr(pooch, "retrieve", offline)
-    with pytest.raises(DataError, match=r"could not be fetched.*no route.*set BAYESCALE_DATA"):
+    with pytest.raises(
+        DataError, match=r"fetched; put .* set BAYESCALE_DATA .*: N[^()]*\('no route to host'\)$"
+    ):
         datasets.open_dataset("chinchilla")
 
 

@@ -124,6 +124,16 @@ def test_a_law_without_a_closed_form_has_a_frontier_too() -> None:
     assert float(found.alpha) < 0.95 * float(joint_frontier(theta, PIVOTS).alpha)
 
 
+def test_a_valley_that_never_rises_again_is_infinitely_wide() -> None:
+    """Where D says nothing more parameters are always better, at any budget."""
+    joint = LAWS["parameter-data"]
+    law = replace(
+        joint, core=replace(joint.core, log_reducible=lambda xp, u, theta: -0.3 * u["params"])
+    )
+    found = numeric_frontier(law, theta_at(0.6), PIVOTS, math.log(3e22))
+    assert found.valley_width(0.05) == math.inf
+
+
 def test_both_work_on_arrays_of_draws() -> None:
     rng = np.random.default_rng(0)
     theta = LAWS["parameter-data"].complete(

@@ -303,3 +303,6 @@ def test_swapping_parameters_and_tokens_mirrors_the_posterior(
         sign = -1.0 if what in ("omega", "a") else 1.0  # logit(1 − x) = −logit x
         after[f"{other.get(what, what)} of {place}"] = sign * values
     assert not differing(before, {n: after[n] for n in before})
+    # Negative control: the same draws, but the share of the exponents left as it was.
+    unmirrored = {n: -v if n.startswith("a of") else v for n, v in after.items()}
+    assert differing(before, {n: unmirrored[n] for n in before})

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.posterior import Convergence, Fit, New, group_curve
+from bayescale.posterior import INDEPENDENT, Fit, New, group_curve
 from bayescale.runs import load_runs
 from bayescale.spec import ModelSpec, prior_draws, resolve
 from bayescale.zoo import load_populations
@@ -19,7 +19,6 @@ POINTS, SHOWN = 61, 12
 PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BOUNDED: dict[str, Any] = {"metric": "error", "upper": 1.0}
 _WEB_TEXT: dict[str, Any] = {"metric": "nats/token", "corpus": "web"}
-_SAMPLED = Convergence(1.0, "", np.inf, "", np.inf, "", 0, 1, 1.0)  # independent draws
 
 
 def prior_curves(spec: ModelSpec, draws: int = 2000, seed: int = 0) -> xr.Dataset:
@@ -56,7 +55,7 @@ def prior_curves(spec: ModelSpec, draws: int = 2000, seed: int = 0) -> xr.Datase
         "/constant_data": rows.drop_vars("loss"),
         "/observed_data": rows[["loss"]],
     }
-    fit = Fit(xr.DataTree.from_dict(groups), model, _SAMPLED, runs.hash, seed, {})
+    fit = Fit(xr.DataTree.from_dict(groups), model, INDEPENDENT, runs.hash, seed, {})
     curve = group_curve(fit, fit.groups(architecture=New("family")))
     reach = np.linspace(-BELOW, ABOVE, POINTS)
     centre = {axis: np.log(REFERENCE[axis]) for axis in law.inputs}

@@ -45,8 +45,8 @@ def backtest(
     cut: Several = (),
     folder: Path | None = None,
     figure: Path | None = None,
-    sampling: Sampling = Sampling(),  # noqa: B008  (frozen, so the one instance is safe to share)
-    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    sampling: Sampling = Sampling(),
+    loading: Loading = Loading(),
     force: Flag = False,
     json: Flag = False,
 ) -> None:

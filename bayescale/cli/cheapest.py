@@ -26,8 +26,8 @@ def cheapest(
     price_per_hour: str | None = None,
     mfu: str | None = None,
     hardware: str | None = None,
-    subject: Subject = Subject(),  # noqa: B008  (frozen, so the one instance is safe to share)
-    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    subject: Subject = Subject(),
+    drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
     """Find the cheapest budget that reaches a target loss with a given probability.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_figure, check_output, check_seed, open_fit
+from bayescale.cli.options import Flag, Whole, check_figure, check_output, check_seed, open_fit
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
 
@@ -33,7 +33,7 @@ def compare(
     *fits: Path,
     backtest: Path | None = None,
     strength: float = 1.0,
-    seed: int = 0,
+    seed: Whole = 0,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     figure: Path | None = None,
     force: Flag = False,

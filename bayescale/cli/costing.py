@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_seed, quantity
+from bayescale.cli.options import Flag, Whole, check_seed, quantity
 from bayescale.cli.output import emit_json, notes, number, table
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def cost(
     serving_mfu: str | None = None,
     context: float | None = None,
     vocabulary: float | None = None,
-    draws: int = 4000,
-    seed: int = 0,
+    draws: Whole = 4000,
+    seed: Whole = 0,
     json: Flag = False,
 ) -> None:
     """Cost of a model in FLOP, accelerator-hours, days, money, kWh and kgCO2e.

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_seed
+from bayescale.cli.options import Flag, Whole, check_seed
 from bayescale.cli.output import emit_json, say
 
 
 def demo(
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    seed: int = 0,
+    seed: Whole = 0,
     json: Flag = False,
 ) -> None:
     """Run the whole job on an embedded table of six model families, into a new folder.

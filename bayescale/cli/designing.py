@@ -14,7 +14,7 @@ def design(
     pilots: Path,
     /,
     *,
-    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    drawing: Drawing = Drawing(),
     allow_unconverged: Flag = False,
     allow_experimental: Flag = False,
     json: Flag = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, pairs
+from bayescale.cli.options import Flag, Loading, Sampling, Several, Whole, check_output, pairs
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
 from bayescale.files import free_name
@@ -26,10 +26,10 @@ def fit(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     model: Annotated[str, Parameter(name=["--model", "-m"])] = "parameter-data",
     prior: Several = (),
-    cores: int | None = None,
+    cores: Whole | None = None,
     target_accept: float = 0.9,
-    sampling: Sampling = Sampling(),  # noqa: B008  (frozen, so the one instance is safe to share)
-    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    sampling: Sampling = Sampling(),
+    loading: Loading = Loading(),
     force: Flag = False,
     allow_unconverged: Flag = False,
     json: Flag = False,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cyclopts import Parameter
-
-from bayescale.cli.options import Flag, Loading, check_figure
+from bayescale.cli.deciding import Drawing
+from bayescale.cli.options import Flag, Loading
 from bayescale.cli.output import emit_json, notes, say, say_written, table, working
 from bayescale.cli.wording import for_the_shell
 from bayescale.errors import ModelError
@@ -48,8 +46,7 @@ def show_model(
     name: str,
     /,
     *,
-    figure: Annotated[Path | None, Parameter(name="--plot")] = None,
-    force: Flag = False,
+    drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
     """Show a model: its equation, its parameters with their priors, its pooling.
@@ -58,10 +55,8 @@ def show_model(
     ----------
     name
         A model or baseline that comes with the package, or a TOML file.
-    figure
-        File for a picture of the prior: what the model expects of a new family; both .pdf and .png are made.
-    force
-        Replace an output file that exists.
+    drawing
+        Whether its prior is drawn too: what it expects of a new family.
     json
         Print one JSON document and nothing else on standard output.
     """
@@ -69,14 +64,15 @@ def show_model(
     from bayescale.cli.equation import readable
     from bayescale.zoo import load_model, load_populations
 
-    check_figure(figure, force)
+    drawing.check()
     if name in BASELINES:
-        if figure is not None:
+        if drawing.plot is not None:
             raise ModelError(f"{name} is a baseline and has no prior to draw: leave --plot out")
         _show_baseline(BASELINES[name], json)
         return
     spec = load_model(name, BASELINES)
-    written = _drawn_prior(spec, figure)
+    with working("drawing"):
+        written = drawing.save("prior", spec)
     law, rows = spec.get_law(), _parameters(spec, load_populations())
     if json:
         emit_json(
@@ -112,15 +108,6 @@ def show_model(
         say("")
         notes([spec.notes])
     say_written(written)
-
-
-def _drawn_prior(spec: ModelSpec, figure: Path | None) -> Sequence[Path]:
-    if figure is None:
-        return ()
-    from bayescale import plots
-
-    with working("drawing"):
-        return plots.save(plots.prior(spec), figure)
 
 
 def copy_model_file(name: str, target: Path | None = None, /, *, json: Flag = False) -> None:
@@ -166,7 +153,7 @@ def show_data(
     source: str,
     /,
     *,
-    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    loading: Loading = Loading(),
     json: Flag = False,
 ) -> None:
     """Describe a table of runs: what was read, and which exponents its design can reach.

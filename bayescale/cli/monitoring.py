@@ -21,7 +21,7 @@ def monitor(
     total_steps: float | None = None,
     risk: float = 0.05,
     worth: float | None = None,
-    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> int:
     """Say how likely runs in training are to reach the target; exits 10 if one is to be stopped.

@@ -26,8 +26,8 @@ def pareto(
     price: Annotated[tuple[str, ...], Parameter(name=["--price", "--price-per-hour"])] = (),
     grid: str = "world",
     risk: str = "expectation",
-    subject: Subject = Subject(),  # noqa: B008  (frozen, so the one instance is safe to share)
-    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    subject: Subject = Subject(),
+    drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
     """List the actions that no other one beats in loss, money, emissions and cost of serving.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from bayescale.cli.deciding import Subject
 from bayescale.cli.options import (
     Flag,
     Several,
@@ -29,17 +30,13 @@ def plan(
     problem: Path | None = None,
     /,
     *,
-    spending: Spending = Spending(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    spending: Spending = Spending(),
     risk: Several = (),
     target_loss: float | None = None,
     unique_tokens: str | None = None,
-    architecture: str | None = None,
-    new_architecture: str | None = None,
-    task: str | None = None,
+    subject: Subject = Subject(),
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     force: Flag = False,
-    allow_unconverged: Flag = False,
-    allow_experimental: Flag = False,
     json: Flag = False,
 ) -> None:
     """Choose parameters and tokens for a training budget.
@@ -62,20 +59,12 @@ def plan(
         For the probability of reaching it.
     unique_tokens
         All the tokens there are, e.g. 100B, for a model of repeated data.
-    architecture
-        A fitted one.
-    new_architecture
-        A label for one that was not fitted.
-    task
-        Needed where several were fitted.
+    subject
+        Whose curve.
     output
         Also write the plan (JSON).
-    allow_experimental
-        Plan on a model whose status is experimental.
     force
         Replace an output file that exists.
-    allow_unconverged
-        Use a fit that missed the convergence gate.
     json
         Print one JSON document and nothing else on standard output.
     """
@@ -86,13 +75,13 @@ def plan(
         "risk": list(risk),
         "target_loss": target_loss,
         "unique_tokens": unique_tokens,
-        "architecture": architecture,
-        "new_architecture": new_architecture,
-        "task": task,
+        "architecture": subject.architecture,
+        "new_architecture": subject.new_architecture,
+        "task": subject.task,
     }
     asked = problem_from_options(options) if problem is None else _from_file(problem, options)
     with working("planning"):
-        made = make_plan(fit, asked, allow_unconverged, allow_experimental)
+        made = make_plan(fit, asked, subject.allow_unconverged, subject.allow_experimental)
     if output is not None:
         made.save(output, overwrite=force)
     if json:

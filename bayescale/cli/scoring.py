@@ -25,7 +25,7 @@ def score(
     ledger: Path | None = None,
     tolerance: float = 0.05,
     plot: Path | None = None,
-    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    loading: Loading = Loading(),
     force: Flag = False,
     json: Flag = False,
 ) -> None:

@@ -18,7 +18,7 @@ def select(
     fit: Path,
     /,
     *,
-    spending: Spending = Spending(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    spending: Spending = Spending(),
     by: Literal["architecture", "study"] = "architecture",
     among: Several = (),
     new: Several = (),
@@ -27,7 +27,7 @@ def select(
     high: float | None = None,
     architecture: str | None = None,
     task: str | None = None,
-    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    drawing: Drawing = Drawing(),
     allow_unconverged: Flag = False,
     allow_experimental: Flag = False,
     json: Flag = False,

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Several, Structure, check_figure, check_seed, pairs
+from bayescale.cli.options import (
+    Flag,
+    Loading,
+    Several,
+    Structure,
+    Whole,
+    check_figure,
+    check_seed,
+    pairs,
+)
 from bayescale.cli.output import emit_json, notes, number, table, working
 from bayescale.wording import counted
 
@@ -21,16 +30,16 @@ def sbc(
     *,
     design: str,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    simulations: int = 200,
+    simulations: Whole = 200,
     prior: Several = (),
-    structure: Structure = Structure(),  # noqa: B008  (frozen, so the one instance is safe to share)
-    draws: int = 800,
-    tune: int = 600,
-    chains: int = 2,
-    cores: int | None = None,
-    seed: int = 0,
+    structure: Structure = Structure(),
+    draws: Whole = 800,
+    tune: Whole = 600,
+    chains: Whole = 2,
+    cores: Whole | None = None,
+    seed: Whole = 0,
     figure: Path | None = None,
-    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    loading: Loading = Loading(),
     force: Flag = False,
     json: Flag = False,
 ) -> None:

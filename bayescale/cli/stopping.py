@@ -30,8 +30,8 @@ def stopping(
     low: float | None = None,
     high: float | None = None,
     kind: Literal["campaign", "expected"] = "campaign",
-    subject: Subject = Subject(),  # noqa: B008  (frozen, so the one instance is safe to share)
-    drawing: Drawing = Drawing(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    subject: Subject = Subject(),
+    drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
     """Find the budget beyond which one more dollar of training brings less than a dollar.

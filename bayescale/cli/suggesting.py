@@ -14,7 +14,7 @@ def suggest(
     runs: str,
     /,
     *,
-    loading: Loading = Loading(),  # noqa: B008  (frozen, so the one instance is safe to share)
+    loading: Loading = Loading(),
     json: Flag = False,
 ) -> None:
     """Say which of the models that come with the package a table can support, and why, from its design.

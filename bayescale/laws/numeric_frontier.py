@@ -17,6 +17,7 @@ from bayescale.laws.namespace import Array
 
 _STEP = 0.05  # of log C, of the slope along the frontier
 _HALVINGS = 50
+_FARTHEST = 256.0  # nats of N at which a rim is no longer looked for
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class LocalFrontier:
     def valley_width(self, share: float = 0.05) -> np.ndarray:
         """Ratio of the largest to the smallest N whose wasted share of the budget is at most ``share``, in (0, 1).
 
-        Of a valley that falls on either side, as that of every law here does.
+        Infinite where the loss does not rise that far on one side.
         """
         if not 0.0 < share < 1.0:
             raise PlanError(f"valley share = {share:g} (expected between 0 and 1)")
@@ -73,14 +74,14 @@ class LocalFrontier:
             return np.asarray(self._log_reducible_at(at)[..., 0] < rim)
 
         far = np.ones_like(self.log_params)
-        while (inside := under(far)).any():
+        while (inside := under(far) & (far < _FARTHEST)).any():
             far = np.where(inside, 2.0 * far, far)
         near = np.zeros_like(far)
         for _ in range(_HALVINGS):
             middle = 0.5 * (near + far)
             inside = under(middle)
             near, far = np.where(inside, middle, near), np.where(inside, far, middle)
-        return far
+        return np.where(far < _FARTHEST, far, np.inf)
 
 
 def numeric_frontier(

@@ -15,6 +15,7 @@ from bayescale.errors import unknown
 from bayescale.plots.paths import position
 from bayescale.plots.ranks import LEGEND
 from bayescale.plots.style import (
+    AXIS,
     GREY,
     PRIOR_GREYS,
     Handle,
@@ -35,7 +36,6 @@ from bayescale.runs import UNNAMED
 MOST_TASKS = 6
 PROBS = {"lo90": 0.05, "lo50": 0.25, "median": 0.5, "hi50": 0.75, "hi90": 0.95}
 _BAND, _BAND_DARK = "#BFD9EA", "#7FB2D5"
-_SYMBOL = {"compute": "training compute (FLOP)", "params": "parameters $N$", "tokens": "tokens $D$"}
 
 
 def check_numbers(
@@ -175,7 +175,7 @@ def _scale(axes: Axes, mine: xr.Dataset) -> None:
     x = mine["x"].to_numpy()
     axes.set_xlim(float(x.min()) / 1.4, float(x.max()) * 1.4)
     scale_axis(axes.xaxis, str(mine.attrs["axis"]))
-    axes.set_xlabel(_SYMBOL[str(mine.attrs["axis"])])
+    axes.set_xlabel(AXIS[str(mine.attrs["axis"])])
 
 
 def _prior(axes: Axes, mine: xr.Dataset, title: str) -> None:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from bayescale.plots.numbers import curve_numbers
 from bayescale.plots.style import (
+    AXIS,
     BEYOND,
     FLOOR,
     GREY,
@@ -34,11 +35,6 @@ _COMPUTE_6ND = "compute $6ND$ (FLOP)"
 _NEW = "#595959"  # a family that was not fitted has no colour of its own
 _RUN_FILL, _RUN_EDGE = 0.09, (0, (4, 1.5))  # of the bands of a single run
 _HEIGHT = {1: 2.4, 2: 2.0, 3: 1.55}  # inches a panel, by panels a row
-AXIS = {
-    "compute": "training compute (FLOP)",
-    "params": "parameters $N$",
-    "tokens": "training tokens $D$",
-}
 
 
 def curve(

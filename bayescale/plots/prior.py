@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.checks import REFERENCE, prior_curves
-from bayescale.plots.fan import AXIS
 from bayescale.plots.paths import count
 from bayescale.plots.style import (
+    AXIS,
     FLOOR,
     GREY,
     INK,
@@ -31,6 +31,7 @@ from bayescale.plots.style import (
     style,
 )
 from bayescale.spec import ModelSpec
+from bayescale.zoo import load_model
 
 _GUESS = float(np.log(50257))  # nats a token of a uniform guess over the vocabulary of GPT-2
 _SYMBOL = {"params": "$N$", "tokens": "$D$", "compute": "$C$"}
@@ -60,8 +61,6 @@ def prior(
     -------
     Figure
     """
-    from bayescale.zoo import load_model
-
     numbers = prior_curves(load_model(model) if isinstance(model, str) else model)
     inputs = [str(axis) for axis in numbers["axis"].values]
     with style():

@@ -31,6 +31,11 @@ GREY = "#8C8C8C"
 BEYOND = "#F3F3F3"  # the background where no run has been
 FLOOR = "#B0B0B0"
 NOTE_POINTS = 5.5
+AXIS = {
+    "compute": "training compute (FLOP)",
+    "params": "parameters $N$",
+    "tokens": "training tokens $D$",
+}
 SHADES = ("#66AFD9", "#2277B0", "#003A5C")  # small to large budget, light to dark
 
 _RC: Any = {  # matplotlib's types spell out every key

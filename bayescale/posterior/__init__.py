@@ -1,7 +1,14 @@
 """The posterior branch's root: `Fit`, `Stacked`, their files, convergence gate and groups; never imports PyMC."""
 
 from bayescale.posterior.contraction import contraction, link_spread
-from bayescale.posterior.convergence import Convergence, Importance, Verdict, assess, diagnostics
+from bayescale.posterior.convergence import (
+    INDEPENDENT,
+    Convergence,
+    Importance,
+    Verdict,
+    assess,
+    diagnostics,
+)
 from bayescale.posterior.curve import Curve, group_curve
 from bayescale.posterior.evidence import Evidence, require_plain_rows
 from bayescale.posterior.fit import Fit, require_fit
@@ -21,6 +28,7 @@ from bayescale.posterior.store import load_fit, save
 from bayescale.posterior.summary import Summary, fitted_groups, summarise
 
 __all__ = [
+    "INDEPENDENT",
     "PROBS",
     "QUANTILES",
     "Convergence",

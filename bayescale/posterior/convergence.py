@@ -128,6 +128,10 @@ class Convergence:
         return _plain(self)
 
 
+# Of independent draws, as from a prior.
+INDEPENDENT = Convergence(1.0, "", np.inf, "", np.inf, "", 0, 1, 1.0)
+
+
 @dataclass(frozen=True)
 class Importance:
     """Diagnostics of a fit by importance sampling (engine ``quick``) against the gate.

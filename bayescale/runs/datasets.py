@@ -189,9 +189,12 @@ def _download(name: str, entry: Mapping[str, Any]) -> Path:
         )
     # The errors of requests are OSErrors; a wrong hash is a ValueError.
     except (OSError, ValueError) as error:
+        # What requests says of a lost connection is a page long; its cause is at the end of it.
+        whole = str(error)
+        _, found, cause = whole.rpartition("(Caused by ")
         raise DataError(
-            f"data set {name!r} could not be fetched from {entry['url']}: {error}; "
-            f"or put it under a folder and set {MIRROR} to that folder ({entry['mirror']})"
+            f"data set {name!r} could not be fetched; put it under a folder and set {MIRROR} to that folder "
+            f"({entry['mirror']}), from {entry['url']}: {cause.removesuffix(')') if found else whole}"
         ) from error
 
 

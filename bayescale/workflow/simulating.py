@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayescale.checks import SBC, load_sbc, quantities
 from bayescale.errors import BayescaleError, DataError, ModelError
-from bayescale.posterior import Convergence, Fit, assess, diagnostics
+from bayescale.posterior import INDEPENDENT, Convergence, Fit, assess, diagnostics
 from bayescale.predict import all_rows
 from bayescale.runs import Runs, load_runs
 from bayescale.spec import ModelSpec, ResolvedModel, prior_draws, resolve
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FILE = "sbc.json"
 RHAT_MAX, DIVERGENT_SHARE_MAX = 1.03, 0.005
-_EXACT = Convergence(1.0, "", np.inf, "", np.inf, "", 0, 1, 1.0)
 # A posterior draws its new groups by another key than the truth does, or both would know the same ones.
 _OTHER_KEY = 20261122
 _SEEDS = 100_000  # simulations that seeds of consecutive studies are apart
@@ -55,7 +54,7 @@ class Bench:
 
     def truth(self, seed: int) -> Fit:
         """One draw from the prior, dressed as a fit so that forecasts and checks read it."""
-        return self._as_fit(prior_draws(self.model, 1, seed), _EXACT, seed)
+        return self._as_fit(prior_draws(self.model, 1, seed), INDEPENDENT, seed)
 
     def simulate(self, truth: Fit, seed: int) -> np.ndarray:
         """Log losses of the design's rows under a truth, noise included, shape (run,)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -294,14 +293,6 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
         "caveats": "\n".join(f"- {c}" for c in found["caveats"]),
         "plan hash": f"`{found['plan']}`",
     }
-
-
-def with_tables(text: str, made: dict[str, str]) -> str:
-    """A README with what stands between ``<!-- name -->`` and ``<!-- end -->`` replaced."""
-    for name, table in made.items():
-        block = f"<!-- {name} -->\n{table}\n<!-- end -->"
-        text = re.sub(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _, b=block: b, text, flags=re.S)
-    return text
 
 
 # ------------------------------------------------------------------ figures

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,9 @@ from bayescale.predict import Backtest
 from bayescale.runs import Runs
 from bayescale.workflow.folds import By
 from bayescale.zoo import load_model
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from recorded import with_tables
 
 HERE = Path(__file__).parent
 # The configuration, frozen before any set was scored: the defaults; beside them the same law without drift, that of
@@ -147,11 +150,7 @@ def main() -> None:
     )
     save(calibration(every), HERE / "calibration")
     readme = HERE / "README.md"
-    text = re.sub(
-        r"(?s)(<!-- results -->\n).*?(<!-- end -->)",
-        lambda m: f"{m[1]}{markdown(results)}\n{m[2]}",
-        readme.read_text(encoding="utf-8"),
-    )
+    text = with_tables(readme.read_text(encoding="utf-8"), {"results": markdown(results)})
     readme.write_text(text, encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ from bayescale.files import written_beside
 from bayescale.plots import save
 from bayescale.plots.style import GREY, INK, PALETTE, SHADES, foot, new_figure, style
 from bayescale.predict import Noise
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from recorded import with_tables
 
 HERE = Path(__file__).parent
 CHECKPOINTS = (0.25, 0.5, 0.75)
@@ -373,10 +376,7 @@ def main() -> None:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     save(figure(frames), HERE / "monitor")
     readme = HERE / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for marker, rows in markdown(content).items():
-        pattern = rf"(?s)(<!-- {marker} -->\n).*?(<!-- end -->)"
-        text = re.sub(pattern, lambda m, r=rows: f"{m[1]}{r}\n{m[2]}", text)
+    text = with_tables(readme.read_text(encoding="utf-8"), markdown(content))
     readme.write_text(text, encoding="utf-8")
 
 

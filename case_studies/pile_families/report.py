@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,14 +59,6 @@ def tables(result: dict[str, Any]) -> dict[str, str]:
         "correlation": grid("correlation", fits, exponents, "+z.2f"),
         "notes": "\n".join(notes),
     }
-
-
-def with_tables(text: str, made: dict[str, str]) -> str:
-    """A README with what stands between ``<!-- name -->`` and ``<!-- end -->`` replaced."""
-    for name, table in made.items():
-        block = f"<!-- {name} -->\n{table}\n<!-- end -->"
-        text = re.sub(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _, b=block: b, text, flags=re.S)
-    return text
 
 
 def compare(numbers: Mapping[str, Mapping[str, float]]) -> Figure:

@@ -7,7 +7,7 @@ each resumes where it was stopped); ``... study.py --report`` turns the simulati
 from __future__ import annotations
 
 import argparse
-import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,9 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale.zoo import load_model
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from recorded import with_tables
 
 HERE = Path(__file__).parent
 # Cheapest first.
@@ -74,11 +77,7 @@ def report() -> None:
         lines.append(f"| {model} | {len(found.records)} | {verdict} | {said} |")
         bs.plot.save(bs.plot.ranks(found), HERE / model / "ranks")
     readme = HERE / "README.md"
-    text = re.sub(
-        r"(?s)(<!-- verdicts -->\n).*?(<!-- end -->)",
-        lambda m: m[1] + "\n".join(lines) + "\n" + m[2],
-        readme.read_text(encoding="utf-8"),
-    )
+    text = with_tables(readme.read_text(encoding="utf-8"), {"verdicts": "\n".join(lines)})
     readme.write_text(text, encoding="utf-8")
 
 

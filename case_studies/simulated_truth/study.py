@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from bayescale.runs import Runs
 from bayescale.spec import ModelSpec, resolve
 from bayescale.workflow.simulating import Bench, bench
 from bayescale.zoo import load_model, load_populations
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from recorded import with_tables
 
 HERE = Path(__file__).parent
 RANKS = HERE / "ranks.jsonl"
@@ -185,11 +188,7 @@ def _tabulate(content: dict[str, Any]) -> None:
         label = name if count == content["long"]["simulations"] else f"{name} ({count} only)"
         lines.append(f"| {label} | {' | '.join(cells)} |")
     readme = HERE / "README.md"
-    text = re.sub(
-        r"(?s)(<!-- coverage -->\n).*?(<!-- end -->)",
-        lambda m: m[1] + "\n".join(lines) + "\n" + m[2],
-        readme.read_text(encoding="utf-8"),
-    )
+    text = with_tables(readme.read_text(encoding="utf-8"), {"coverage": "\n".join(lines)})
     readme.write_text(text, encoding="utf-8")
 
 
