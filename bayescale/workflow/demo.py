@@ -25,8 +25,8 @@ NEW_FAMILY = New("family")
 FOLDER = "bayescale-demo"
 BUDGET = 1e24
 PARAMS, TOKENS = 70e9, 1.4e12
-# Mostly enough for the gate at the first attempt; steps small enough that no chain sticks where scales are large.
-DRAWS, TUNE, ACCEPT = 2500, 500, 0.9
+# More would take longer than the second round of chains that a seed may need; steps so small that no chain sticks.
+DRAWS, TUNE, ACCEPT = 2000, 500, 0.9
 SHOWN = {"beta": "β", "delta": "δ", "alpha": "α", "L_inf": "L∞"}
 
 # Share of the whole job done when a stage of the fit begins, and when it ends (measured on two cores, nothing cached).
