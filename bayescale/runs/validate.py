@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -118,7 +119,13 @@ def check_plausible(label: str, name: str, header: str, values: np.ndarray) -> N
     median = float(np.median(values))
     if low <= median <= high:
         return
-    proposal = next((u for u, f in _FACTORS if low * 10 <= median * f <= high / 100), None)
+    # The unit in which the median comes nearest to the middle of what is plausible.
+    off = {
+        unit: abs(math.log10(median * factor) - math.log10(low * high) / 2)
+        for unit, factor in _FACTORS
+    }
+    units = [unit for unit, factor in _FACTORS if low * 10 <= median * factor <= high / 100]
+    proposal = min(units, key=off.__getitem__, default=None)
     message = f"{label}: column {header!r} has median {median:.3g}, no plausible number of {noun} "
     message += f"({low:.0e}–{high:.0e})"
     base = header.split("(")[0].split("[")[0].strip()
