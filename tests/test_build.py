@@ -16,8 +16,6 @@ from bayescale.runs import Runs
 from bayescale.spec import Level, Prior, ResolvedModel, prior_draws, resolve
 from bayescale.zoo import load_model, load_populations
 
-pytest.importorskip("pymc")
-
 POINTS = 3
 
 

@@ -173,7 +173,6 @@ def correlated(**correlation: float) -> ModelSpec:
 
 
 def test_the_sampler_and_numpy_correlate_alike() -> None:
-    pytest.importorskip("pymc")
     from bayescale.build import build
 
     runs = make_runs(("a", "b", "c"))

@@ -272,7 +272,7 @@ Compiled = Callable[..., list[np.ndarray]]
 @pytest.fixture(scope="module", params=list(LAWS))
 def both(request: pytest.FixtureRequest) -> tuple[Law, list[str], Compiled]:
     """A law in pytensor: its loss at three points, and the gradient of their sum by parameter."""
-    pytensor = pytest.importorskip("pytensor")
+    import pytensor
     import pytensor.tensor as pt
 
     from bayescale.build import pytensor_namespace
@@ -334,7 +334,8 @@ def test_every_law_is_described(law: Law) -> None:
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=list(LAWS))
 def test_latex_renders(law: Law) -> None:
-    mathtext = pytest.importorskip("matplotlib.mathtext")
+    from matplotlib import mathtext
+
     parser = mathtext.MathTextParser("path")
     for text in (law.latex, *(p.latex for p in law.parameters.values())):
         assert parser.parse(f"${text}$").width > 0

@@ -189,7 +189,6 @@ BUILT: dict[str, tuple[str, str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", BUILT)
 def test_what_is_sampled_is_what_is_forecast(name: str) -> None:
     """At a point of the sampler's space: the density of every row, around its run's offset, is that of the twin."""
-    pytest.importorskip("pymc")
     from bayescale.build import build, canonical_rows
 
     law, family, columns = BUILT[name]
