@@ -1,7 +1,7 @@
 """A model's variables at draws of the sampler: all draws at once, in NumPy.
 
-nutpie would compile a function for them and call it at every draw; compiling it took a fifth of the time from a model
-to its first draw, and one pass over whole arrays afterwards takes less than a second.
+nutpie would compile a function for them and call it at every draw; one pass over whole arrays afterwards is sooner done
+than that function is compiled.
 """
 
 from __future__ import annotations
