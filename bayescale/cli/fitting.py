@@ -38,8 +38,9 @@ def fit(
 
     Chains that agree but are too short for the convergence gate are joined by
     as many more. A fit that misses it otherwise, or still, is sampled again,
-    twice and then four times as long, with smaller steps; if it misses it even
-    so, nothing is written and the exit code is 3.
+    twice (unless that is known to be too short) and then four times as long,
+    with smaller steps; if it misses it even so, nothing is written and the exit
+    code is 3.
 
     Parameters
     ----------

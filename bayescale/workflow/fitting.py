@@ -68,7 +68,8 @@ def fit(
         Family of the noise in place of the model's, see :class:`bayescale.spec.Likelihood`.
     draws, tune, chains, cores, seed, target_accept
         Of the sampler. Chains that agree but are too short for the gate are joined by as many more; a fit that still
-        misses it is sampled again, twice and then four times as long, with smaller steps.
+        misses it is sampled again, twice (unless that is known to be too short) and then four times as long, with
+        smaller steps.
     progress : bool or callable
         A bar on the terminal, none, or a callable taking (stage, fraction done).
     allow_unconverged : bool
