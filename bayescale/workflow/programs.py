@@ -1,8 +1,8 @@
 """Compiled programs kept for other tables: a model of the same structure is compiled once in a process.
 
-For the quick engine. A program whose data can be swapped takes much longer to compile than one with frozen data, and its
-gradient is slower. The folds of a back-test with NUTS would have to be many of one structure to gain by it, and those of
-a cut in compute differ where the model has sweeps.
+For the quick engine. A program whose data can be swapped takes much longer to compile than one with frozen data, and
+its gradient is slower. The folds of a back-test with NUTS would have to be many of one structure to gain by it, and
+those of a cut in compute differ where the model has sweeps.
 """
 
 from __future__ import annotations
