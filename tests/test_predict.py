@@ -324,6 +324,18 @@ def test_distance_is_in_decades_outside_the_range(fit: Fit) -> None:
     assert in_words(beyond.isel(point=[2])) == "inside the range of the fitted runs"
 
 
+def test_forecasts_of_permuted_groups_subtract_by_label(families: Fit) -> None:
+    known = families.model.groups["architecture"]
+    where = {"params": 7e10, "tokens": 1.4e12, "kind": "run"}
+    one, two = (
+        predict(families, **where, architecture=list(g)).draws for g in (known, known[::-1])
+    )
+    assert list(one["architecture"].values) == list(two["architecture"].values)[::-1]
+    gap = one - two
+    assert gap.sizes["architecture"] == len(known)
+    assert float(abs(gap).max()) == 0.0
+
+
 def test_distance_is_also_that_of_the_family_being_forecast(families: Fit) -> None:
     """Pythia's runs stop short of what GPT-NeoX used; a new family has no runs of its own."""
     where: dict[str, Any] = {"params": 18e9, "tokens": 470e9}

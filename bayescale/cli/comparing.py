@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Whole, check_figure, check_output, check_seed, open_fit
+from bayescale.cli.counts import Whole
+from bayescale.cli.options import Flag, check_figure, check_output, check_seed, open_fit
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
 

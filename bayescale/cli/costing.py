@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Whole, check_seed, quantity
+from bayescale.cli.counts import Whole
+from bayescale.cli.options import Flag, check_seed, quantity
 from bayescale.cli.output import emit_json, notes, number, table
 
 if TYPE_CHECKING:

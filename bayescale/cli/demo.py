@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Whole, check_seed
+from bayescale.cli.counts import Whole
+from bayescale.cli.options import Flag, check_seed
 from bayescale.cli.output import emit_json, say
 
 

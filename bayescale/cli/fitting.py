@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, Loading, Sampling, Several, Whole, check_output, pairs
+from bayescale.cli.counts import Whole
+from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, pairs
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
 from bayescale.files import free_name

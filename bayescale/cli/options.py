@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bayescale.cli.counts import Whole
 from bayescale.errors import (
     BayescaleError,
     ConvergenceError,
@@ -20,20 +20,6 @@ from bayescale.errors import (
 )
 from bayescale.files import figure_files, refuse_existing
 
-
-def _whole(_: type, tokens: Sequence[Any]) -> int:
-    """A whole number as people write it (1000, 1e3); not rounded, as the library would."""
-    text = tokens[0].value
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value != value.to_integral_value():
-        raise ValueError(f"{text!r} is no whole number")
-    return int(value)
-
-
-Whole = Annotated[int, Parameter(converter=_whole)]
 # No default to show in a help page: a flag is off and a repeated option empty until given.
 Flag = Annotated[bool, Parameter(show_default=False)]
 Several = Annotated[tuple[str, ...], Parameter(show_default=False)]

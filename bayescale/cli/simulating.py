@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bayescale.cli.counts import Whole
 from bayescale.cli.options import (
     Flag,
     Loading,
     Several,
     Structure,
-    Whole,
     check_figure,
     check_seed,
     pairs,

@@ -195,7 +195,8 @@ def predict(
     decades = [distance(fit, points, g).to_array("axis").max("axis") for g in families]
     draws, far = drawn[0], decades[0]
     if len(wanted) > 1 or isinstance(architecture, list | tuple):
-        labels = pd.Index([str(g) for g in families], name="architecture")
+        # Objects: xarray cannot align an index of pandas' own strings with one in another order.
+        labels = pd.Index([str(g) for g in families], dtype=object, name="architecture")
         draws, far = xr.concat(drawn, labels), xr.concat(decades, labels)
     notes = [distance_note(fit, points, families), assumption(fit)]
     notes += [f"{g.name} not given: {g.said}" for g in law.given if g.name not in points]
