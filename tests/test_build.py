@@ -12,6 +12,7 @@ import pytest
 from helpers import make_runs
 from scipy import linalg, stats
 
+from bayescale.laws import overlap, walk_matrix
 from bayescale.runs import Runs
 from bayescale.spec import Level, Prior, ResolvedModel, prior_draws, resolve
 from bayescale.zoo import load_model, load_populations
@@ -59,6 +60,24 @@ CASES = {
     ),
     "data, one side": ("data", {"architectures": ("a", "b", "c")}, True),
     "data, unpooled": ("data", {"architectures": ("a", "b")}, False),
+    "joint, drifting": ("parameter-data", {}, True),
+    "data, drifting, one curve": ("data", {}, True),
+    "data, drifting, curves that show their slopes": (
+        "data",
+        {"architectures": ("a", "b", "c")},
+        True,
+    ),
+    "saturating, drifting, curves that show their slopes": (
+        "saturating",
+        {
+            "architectures": ("a", "b"),
+            "tasks": ("x", "y"),
+            "metric": "error",
+            "corpus": None,
+            "upper": 0.75,
+        },
+        True,
+    ),
 }
 
 
@@ -68,7 +87,8 @@ def case(request: pytest.FixtureRequest) -> Case:
 
     name, design, pool = CASES[request.param]
     runs = with_standard_errors(make_runs(**design))
-    model = resolve(load_model(name), runs, load_populations(), pool=pool, drift=False)
+    drift = "drifting" in request.param
+    model = resolve(load_model(name), runs, load_populations(), pool=pool, drift=drift)
     graph = build(model, runs)
     named = [str(n) for n in prior_draws(model, 1).data_vars]
     outputs = [graph[n] for n in named]
@@ -135,6 +155,10 @@ def log_prior(model: ResolvedModel, at: dict[str, np.ndarray]) -> float:
         tau, effect = at[f"tau_{level}"], free_effects(level, at)
         total += float(np.sum(stats.halfnorm.logpdf(tau, scale=scale) + np.log(tau)))
         total += float(np.sum(stats.norm.logpdf(effect, scale=tau[:, None])))
+    for axis, reach in model.drift.items():
+        # Steps outward from the pivot are independent.
+        steps = np.linalg.solve(walk_matrix(*reach), at[f"walk_{axis}"].T)
+        total += float(np.sum(stats.norm.logpdf(steps, scale=at["drift"])))
     return total
 
 
@@ -159,6 +183,7 @@ def natural(model: ResolvedModel, at: dict[str, np.ndarray]) -> np.ndarray:
         parts.append(np.log(at["nu"] - 2.0))
     for level in model.levels():
         parts += [np.log(at[f"tau_{level}"]), free_effects(level, at)]
+    parts += [at[f"walk_{axis}"] for axis in model.drift]
     return np.concatenate([np.ravel(p) for p in parts])
 
 
@@ -219,8 +244,14 @@ def parameters_of_row(
     return theta
 
 
-def loss_of_row(model: ResolvedModel, theta: dict[str, float], row: Any) -> float:
+def loss_of_row(
+    model: ResolvedModel, theta: dict[str, float], at: dict[str, np.ndarray], row: Any
+) -> float:
     away = {k: math.log(row[k]) - p for k, p in model.pivots.items()}
+    for axis, reach in model.drift.items():
+        curve = model.curves.index((str(row["architecture"]), str(row["task"])))
+        lengths = overlap(np.array([away[axis]]), *reach)[0]
+        away[axis] = float(lengths @ np.exp(at[f"walk_{axis}"][curve]))
     if len(away) == 2:
         g = theta["gamma"]
         by_n = theta["omega"] * math.exp(-theta["beta"] * away["params"] / g)
@@ -242,7 +273,7 @@ def log_likelihood(model: ResolvedModel, runs: Runs, at: dict[str, np.ndarray]) 
         theta = parameters_of_row(model, at, row)
         se = 0.0 if np.isnan(row["loss_se"]) else row["loss_se"] / row["loss"]
         scale = math.hypot(theta["sigma"], se)
-        residual = math.log(row["loss"]) - math.log(loss_of_row(model, theta, row))
+        residual = math.log(row["loss"]) - math.log(loss_of_row(model, theta, at, row))
         noise = stats.norm() if model.nu_minus_2 is None else stats.t(float(at["nu"]))
         total += float(noise.logpdf(residual / scale)) - math.log(scale)
     return total

@@ -15,14 +15,14 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
+from bayescale.build.shown import shown
 from bayescale.errors import ModelError, unknown
-from bayescale.laws import Array, numpy_namespace, overlap, to_link
+from bayescale.laws import Array, overlap
 from bayescale.runs import Runs, path_labels, sweeps, unfinished
 from bayescale.spec import Prior, ResolvedModel, coords
 
 # Rows a group, on average, from which data say more of its effect than the spread of the groups does.
 ROWS_THAT_TELL = 8
-BOUNDED_STARTS = (0.001, 0.99)  # shares of the random-guess level at which a sampler may start
 _ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep")
 
 
@@ -122,9 +122,10 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
         with a dim ``interval_<axis>`` where the axis drifts and is read as it is), dim ``run``; of a binomial
         ``trials`` and ``errors`` in place of losses, and with unfinished runs ``final``, ``still`` (positions of rows)
         and ``bound``;
-        ``level_start``, levels of groups at which a sampler starts;
-        ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>`` and
-        ``centring_<level>``, scalars; ``scale_<level>``, the prior scales of τ.
+        what :func:`bayescale.build.shown.shown` gives, where groups show their levels;
+        ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>``, scalars;
+        ``scale_<level>``, the prior scales of τ, and ``centring_<level>``, of the parameters of a level;
+        ``centring_curve``.
     """
     seen = observations(model, runs)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
@@ -140,11 +141,11 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
             data[f"overlap_{axis}"] = (("run", f"interval_{axis}"), lengths)
         else:
             data[f"u_{axis}"] = (("run",), value)
-    if model.level_dims:
-        data["level_start"] = (model.level_dims, _levels(model, seen))
+    data |= shown(model, seen)
     if seen.upper is not None:
         data["upper"] = (("run",), seen.upper)
-    data |= {f"centring_{level}": ((), np.asarray(w)) for level, w in centring(model, seen).items()}
+    for level, w in centring(model, seen).items():
+        data[f"centring_{level}"] = ((f"parameter_{level}",) if w.ndim else (), w)
     for name, prior in priors(model).items():
         data |= {f"prior_{name}_{key}": ((), np.asarray(number)) for key, number in prior.values}
     for level in model.levels():
@@ -152,18 +153,6 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
         scale = np.array([model.parameters[n].pool[level] for n in names])
         data[f"scale_{level}"] = ((f"parameter_{level}",), scale)
     return xr.Dataset(data | _observed(model, seen))
-
-
-def _levels(model: ResolvedModel, seen: Observations) -> np.ndarray:
-    """Median loss of every group of ``level_dims``, on the link scale of T: where a sampler starts."""
-    loss = np.exp(seen.log_loss)
-    if seen.upper is not None:
-        # A counted error of none or of all has no logit.
-        loss = np.clip(loss / seen.upper, *BOUNDED_STARTS)
-    sides = [seen.index[side] for side in model.level_dims]
-    level = pd.Series(loss).groupby(sides).median().to_numpy()
-    level = level.reshape([len(model.groups[side]) for side in model.level_dims])
-    return np.asarray(to_link(numpy_namespace, model.parameters["T"].support, level))
 
 
 def _observed(
@@ -187,19 +176,26 @@ def _observed(
     }
 
 
-def centring(model: ResolvedModel, seen: Observations) -> dict[str, float]:
-    """Exponent w of each level's effects, and of the curves' walks: they are sampled as v ~ Normal(0, τ^w).
+def centring(model: ResolvedModel, seen: Observations) -> dict[str, np.ndarray]:
+    """Exponents w, of each level's effects by parameter, and of the curves' walks, sampled as v ~ Normal(0, τ^w).
 
     Non-centred, w = 0, where groups have few rows: v = effect/τ is then near its prior whatever τ is. With many rows
     the effect itself is what data know, and v would move with 1/τ: w = ½, which also holds where τ is near zero
-    (Papaspiliopoulos et al. 2007, Statistical Science 22, sec. 5).
+    (Papaspiliopoulos et al. 2007, Statistical Science 22, sec. 5). The exponent of one cell, where its slopes are
+    sampled, has no row of its own: it is a prior of these slopes, and w = 0.
     """
-    levels: list[str] = [*model.levels(), *(["curve"] if model.drift else [])]
-    found = {}
-    for level in levels:
-        sides = ("architecture", "task") if level == "cell" else (level,)
+
+    def told(*sides: str) -> float:
         groups = set(zip(*(seen.index[side] for side in sides), strict=True))
-        found[level] = 0.5 if len(seen.log_loss) >= ROWS_THAT_TELL * len(groups) else 0.0
+        return 0.5 if len(seen.log_loss) >= ROWS_THAT_TELL * len(groups) else 0.0
+
+    found: dict[str, np.ndarray] = {}
+    for level in model.levels():
+        w = told("architecture", "task") if level == "cell" else told(level)
+        names = model.pooled_parameters(level)
+        found[level] = np.array([0.0 if level == "cell" and n == model.slope else w for n in names])
+    if model.drift:
+        found["curve"] = np.asarray(told("curve"))
     return found
 
 
@@ -213,6 +209,10 @@ def priors(model: ResolvedModel) -> dict[str, Prior]:
 
 def declare(data: xr.Dataset) -> None:
     """Give the open ``pm.Model`` its data."""
+    model = pm.modelcontext(None)
+    for dim, size in data.sizes.items():
+        if dim not in model.coords:
+            model.add_coord(str(dim), np.arange(size))
     for name, value in data.data_vars.items():
         pm.Data(str(name), value.to_numpy(), dims=tuple(map(str, value.dims)) or None)
 

@@ -16,17 +16,17 @@ from bayescale.spec import ResolvedModel
 
 def core_inputs(model: ResolvedModel, theta: Mapping[str, Array]) -> dict[Axis, Array]:
     """Centred logs that the core reads, shape (run,), from completed parameters inside an open ``pm.Model``."""
-    law, drift = model.get_law(), theta.get("drift")
+    law = model.get_law()
     if not law.effective:
         return {
-            axis: stretched(model, axis, drift, datum(f"overlap_{axis}"))
+            axis: stretched(model, axis, theta, datum(f"overlap_{axis}"))
             if axis in model.drift
             else datum(f"u_{axis}")
             for axis in law.inputs
         }
     worth = law.effective_inputs({name: datum(f"u_{name}") for name in model.pivots}, theta, xp)
     return {
-        axis: stretched(model, axis, drift, overlap(u, *model.drift[axis]))
+        axis: stretched(model, axis, theta, overlap(u, *model.drift[axis]))
         if axis in model.drift
         else u
         for axis, u in worth.items()

@@ -77,7 +77,8 @@ def _effects(
     effect = dict(given)
     if rest:
         pm.modelcontext(None).add_coord(f"drawn_{level}", rest)
-        spread, factor = centred(tau[[names.index(n) for n in rest]], level)
+        at = [names.index(n) for n in rest]
+        spread, factor = centred(tau[at], datum(f"centring_{level}")[at])
         wide = spread.reshape((len(rest), *[1] * len(groups)))
         v = _zero_sum_normal(f"z_{level}", wide, f"drawn_{level}", groups)
         eta = model.correlation(level)

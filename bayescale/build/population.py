@@ -32,12 +32,11 @@ _EXPONENTS = ("alpha", "beta", "delta")
 _THROUGH_ZERO = ("sweep", "run_effect")
 
 
-def centred(tau: Array, level: str) -> tuple[Array, Array]:
+def centred(tau: Array, w: Array) -> tuple[Array, Array]:
     """Standard deviation of v, and the factor on it, of group effects factor · v with spread τ in all: τ^w and τ^(1−w).
 
     w is the model's data, from :func:`bayescale.build.data.centring`.
     """
-    w = datum(f"centring_{level}")
     return tau**w, tau ** (1.0 - w)
 
 
@@ -125,7 +124,7 @@ def _from_whole(
     if model.upper:
         bend += pt.log1p(-value["T"]) - pt.log1p(-value["phi"] * value["T"])
     for name in (n for n in priors if n not in value):
-        log_value = _flat(f"log_elasticity_{name}", datum(f"prior_{name}_mu"), dims) - bend
+        log_value = flat(f"log_elasticity_{name}", datum(f"prior_{name}_mu"), dims) - bend
         density = pm.Normal.dist(**numbers(name, priors[name]))
         pm.Potential(f"prior_{name}", pm.logp(density, log_value))
         value[name] = pm.Deterministic(name, pt.exp(log_value), dims=dims)
@@ -140,7 +139,7 @@ def _levels_shown(
     The levels are a sum of their mean, of effects of either side and of what is left in a cell, orthogonal to each
     other: a linear map, so densities of the parts are that of the levels up to a constant.
     """
-    rest = _flat("z_level", datum("level_start"), model.level_dims)
+    rest = flat("z_level", datum("level_start"), model.level_dims)
     mean = rest.mean()
     rest = rest - mean
     parts: dict[Level, Array] = {}
@@ -169,19 +168,19 @@ def _zero_sum_logp(effect: Array, tau: Array, free: Array) -> Array:
 def _level_coordinates(priors: dict[str, Prior], dims: tuple[str, ...]) -> dict[str, Array]:
     """Logs of R₀, L∞ and the exponents from the coordinates of the module's first paragraph."""
     level, floor = datum("prior_R0_mu"), datum("prior_L_inf_mu")
-    log_total = _flat("log_level", pt.logaddexp(floor, level), dims)
-    logit_share = _flat("logit_floor_share", floor - level, dims)
+    log_total = flat("log_level", pt.logaddexp(floor, level), dims)
+    logit_share = flat("logit_floor_share", floor - level, dims)
     # log(1 - share) and log(share), each without cancellation.
     log_rest, log_share = -pt.softplus(logit_share), -pt.softplus(-logit_share)
     log_value = {"R0": log_total + log_rest, "L_inf": log_total + log_share}
     for name in (n for n in priors if n not in log_value):
         # log α + log(R₀/T), at the priors' medians.
         start = datum(f"prior_{name}_mu") - pt.softplus(floor - level)
-        log_value[name] = _flat(f"log_elasticity_{name}", start, dims) - log_rest
+        log_value[name] = flat(f"log_elasticity_{name}", start, dims) - log_rest
     return log_value
 
 
-def _flat(name: str, start: Array, dims: tuple[str, ...]) -> Array:
+def flat(name: str, start: Array, dims: tuple[str, ...]) -> Array:
     """A coordinate without a density of its own, as its distance from where a sampler starts.
 
     The start is data, which an ``initval`` cannot be: a compiled model would start where its first table lay.

@@ -1,7 +1,7 @@
 """Scaling laws as pure functions of arrays: *inputs → effective inputs → core → link*, for numpy and pytensor alike."""
 
 from bayescale.laws.core import Axis
-from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix
+from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix, walk_steps
 from bayescale.laws.drifting_frontier import drifting_optimum
 from bayescale.laws.effective import EFFECTIVE, Effective, Given
 from bayescale.laws.frontier import Frontier, joint_frontier, textbook_theta
@@ -43,4 +43,5 @@ __all__ = [
     "textbook_theta",
     "to_link",
     "walk_matrix",
+    "walk_steps",
 ]

@@ -60,11 +60,48 @@ class Density:
         return value, gradient
 
     def curvature(self, point: np.ndarray) -> np.ndarray:
-        """Minus the Hessian, shape (size, size), by central differences; NaN where the density is zero beside it."""
-        shifts = _STEP * np.eye(self.size)
+        """Minus the Hessian, shape (size, size); NaN where the density is zero beside the point."""
+        hessian = self._slopes(point, np.eye(self.size))
+        return 0.5 * (hessian + hessian.T)
+
+    def curvature_by_curve(
+        self, point: np.ndarray, own: np.ndarray, shared: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Minus the Hessian of a density whose curves are independent given what they share, in its three parts.
+
+        All curves move at once: it takes the gradients of one curve and of what is shared.
+
+        Parameters
+        ----------
+        point : ndarray, shape (size,)
+            Where.
+        own : ndarray of int, shape (curve, k)
+            Positions of each curve's coordinates.
+        shared : ndarray of int, shape (m,)
+            Positions of the others.
+
+        Returns
+        -------
+        tuple of ndarray
+            Of shapes (curve, k, k), (curve, k, m) and (m, m).
+        """
+        each = np.zeros((own.shape[1], self.size))
+        for i, positions in enumerate(own.T):
+            each[i, positions] = 1.0
+        by_own = self._slopes(point, each)[:, own].transpose(1, 2, 0)
+        by_shared = self._slopes(point, np.eye(self.size)[shared])
+        corner = by_shared[:, shared]
+        return (
+            0.5 * (by_own + by_own.transpose(0, 2, 1)),
+            by_shared[:, own].transpose(1, 2, 0),
+            0.5 * (corner + corner.T),
+        )
+
+    def _slopes(self, point: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Minus the derivative of the gradient along each direction, by central differences."""
+        shifts = _STEP * directions
         value, slope = self.at(np.concatenate([point - shifts, point + shifts]))
         if not np.isfinite(value).all():
-            return np.full((self.size, self.size), np.nan)
+            return np.full(shifts.shape, np.nan)
         behind, ahead = np.split(slope, 2)
-        hessian = (behind - ahead) / (2.0 * _STEP)
-        return 0.5 * (hessian + hessian.T)
+        return np.asarray((behind - ahead) / (2.0 * _STEP))

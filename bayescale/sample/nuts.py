@@ -17,18 +17,30 @@ import pytensor
 import xarray as xr
 from pymc.model.transform.optimization import freeze_dims_and_data
 
+from bayescale.sample.maps import Whitened
 from bayescale.sample.variables import Variables
-from bayescale.sample.whitening import Whitened, whitened
+from bayescale.sample.whitening import whitened
 
 Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled model; if it is reusable, :meth:`with_data` runs it on other data, of as many rows as they have."""
+    """A compiled model; if it is reusable, :meth:`with_data` runs it on other data, of as many rows as they have.
+
+    Attributes
+    ----------
+    program : CompiledPyMCModel
+        Log density and gradient.
+    variables : Variables
+        What a fit keeps.
+    own : ndarray of int, shape (curve, size), or None
+        Positions in a point of the coordinates that belong to each curve alone, where there are several.
+    """
 
     program: Any
     variables: Variables
+    own: np.ndarray | None = None
 
     @property
     def data_names(self) -> set[str]:
@@ -52,12 +64,12 @@ class Compiled:
         """What a reader of a fit sees of points in unconstrained space, shape (point, dim), of so many chains."""
         program = self.program
         if isinstance(program, Whitened):
-            points = program.original(points)
+            points = program.map.original(points)
         return self.variables.at(program, points, chains)
 
     def settled(self, *, cores: int | None, seed: int) -> Compiled:
         """The same posterior in coordinates in which a sampler moves freely (:mod:`bayescale.sample.whitening`)."""
-        return replace(self, program=whitened(self.program, cores=cores, seed=seed))
+        return replace(self, program=whitened(self.program, self.own, cores=cores, seed=seed))
 
 
 def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
@@ -70,6 +82,7 @@ def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
     reusable : bool
         Keep the data mutable for :meth:`Compiled.with_data`. Constant data compile sooner.
     """
+    named = model
     if not reusable:
         model = freeze_dims_and_data(model)
     # Starting points and constants are worked out once: in NumPy, not by a C compiler.
@@ -77,7 +90,24 @@ def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
         # Where there is no C compiler, PyTensor fuses less, and says so.
         warnings.filterwarnings("ignore", message="Loop fusion failed", category=UserWarning)
         program = nutpie.compile_pymc_model(model, var_names=[])
-        return Compiled(program, Variables(model, program))
+        return Compiled(program, Variables(model, program), _own(named, program))
+
+
+def _own(model: pm.Model, program: Any) -> np.ndarray | None:
+    """Positions of the coordinates of each curve: of variables over curves, or over the groups that curves are of."""
+    curves = len(model.coords.get("curve", ()))
+    if curves < 2:
+        return None
+    leading = {("curve",): 1, ("architecture", "task"): 2, ("architecture",): 1, ("task",): 1}
+    dims_of = {
+        v.name: model.named_vars_to_dims.get(rv.name, ()) for rv, v in model.rvs_to_values.items()
+    }
+    found = []
+    for name, where, shape in zip(*program.shape_info, strict=True):
+        dims = dims_of[name]
+        if any(dims[:n] == d and np.prod(shape[:n]) == curves for d, n in leading.items()):
+            found.append(np.arange(where.start, where.stop).reshape(curves, -1))
+    return np.hstack(found) if found else None
 
 
 @contextmanager

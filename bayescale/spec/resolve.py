@@ -132,6 +132,17 @@ class ResolvedModel(_Strict):
         return self.spec.correlation.get(level) if level in self.levels() else None
 
     @property
+    def slope(self) -> str | None:
+        """The exponent of a model in T and φ with one axis that drifts, where every curve shows its own level; or None.
+
+        Such curves show their slopes too, and these are sampled.
+        """
+        if not self.level_dims or len(self.drift) != 1 or self.spec.effective:
+            return None
+        exponents = [p.name for p in self.get_law().parameters.values() if p.role == "exponent"]
+        return exponents[0] if len(exponents) == 1 else None
+
+    @property
     def finest(self) -> Level | None:
         """The level at which curves differ last: cells where there are any, else the groups of one side."""
         levels = self.levels()
