@@ -19,7 +19,7 @@ from bayescale.cli.options import (
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.files import free_name
 
-By = Literal["compute", "params", "tokens", "step", "architecture", "task"]
+By = Literal["compute", "params", "tokens", "step", "architecture", "task", "held_out"]
 _COLUMNS = {
     "model": "model",
     "fold": "held out",
@@ -64,7 +64,8 @@ def backtest(
     exact
         A model to be taken as exact, without its drift, beside the others. May be repeated.
     by
-        Hold out the largest scale along an axis (compute is 6·N·D), or one architecture or task at a time.
+        Hold out the largest scale along an axis (compute is 6·N·D), one architecture or task at a time, or the rows that
+        a column held_out marks.
     cut
         Where the held-out scale begins: 1e20, 1B. May be repeated; by default the 50, 65 and 80 % quantiles.
     folder

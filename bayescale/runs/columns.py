@@ -10,7 +10,7 @@ from bayescale.errors import DataError, unknown
 from bayescale.runs.quantities import PLAIN, Unit, parse_unit
 
 TEXT = ("run_id", "architecture", "task", "study", "seed", "sweep", "flag")
-TRUTHS = ("unfinished",)
+TRUTHS = ("unfinished", "held_out")
 NUMBERS = (
     "params", "tokens", "compute", "loss_se", "step", "unique_tokens",
     "params_total", "params_non_embedding", "params_active", "forward_flops", "trials", "experts",
@@ -18,7 +18,8 @@ NUMBERS = (
 CANONICAL = (
     "run_id", "architecture", "task", "study", "params", "tokens", "compute", "loss", "loss_se",
     "step", "seed", "sweep", "unique_tokens", "params_total", "params_non_embedding",
-    "params_active", "forward_flops", "trials", "experts", "unfinished", "flag",
+    "params_active", "forward_flops", "trials", "experts", "unfinished", "held_out",
+    "flag",
 )  # fmt: skip
 # What the parts of a table that names neither family nor task are called.
 UNNAMED = {"architecture": "default", "task": "loss"}
@@ -60,6 +61,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "trials": ("n_items", "num_items", "n_trials", "num_trials", "n_questions", "num_questions"),
     "experts": ("n_experts", "num_experts", "number_of_experts"),
     "unfinished": ("censored", "incomplete", "not_finished", "still_training"),
+    "held_out": ("holdout", "hold_out", "extrapolation"),
     "flag": ("flags", "anomaly", "flagged"),
 }  # fmt: skip
 # Names that mean an amount of data only when a unit says so: `data` alone is often a corpus name.

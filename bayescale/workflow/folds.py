@@ -12,7 +12,7 @@ import pandas as pd
 from bayescale.errors import DataError, unknown
 from bayescale.runs import Runs, unfinished
 
-By = Literal["compute", "params", "tokens", "step", "architecture", "task"]
+By = Literal["compute", "params", "tokens", "step", "architecture", "task", "held_out"]
 QUANTILES = (0.5, 0.65, 0.8)
 MIN_FITTED = 5
 
@@ -33,9 +33,10 @@ def folds(runs: Runs, by: By, cuts: Sequence[float] | None = None) -> list[Fold]
     ----------
     runs : Runs
         The table.
-    by : {"compute", "params", "tokens", "step", "architecture", "task"}
+    by : {"compute", "params", "tokens", "step", "architecture", "task", "held_out"}
         ``compute`` (6·N·D where N and D are known), ``params``, ``tokens`` and ``step`` hold out all runs at or above
         a cut: a rolling origin where there are several cuts. ``architecture`` and ``task`` leave one out at a time.
+        ``held_out`` takes the rows that the table's column of that name marks, in one fold.
     cuts : sequence of float, optional
         Values of the axis; by default its 50, 65 and 80 % quantiles over runs.
 
@@ -50,6 +51,12 @@ def folds(runs: Runs, by: By, cuts: Sequence[float] | None = None) -> list[Fold]
         if cuts is not None:
             raise DataError(f"cuts are for a scale; by={by!r} leaves one {by} out at a time")
         return list(_one_left_out(runs, by))
+    if by == "held_out":
+        if cuts is not None:
+            raise DataError(
+                "cuts are for a scale; by='held_out' takes the rows that the table marks"
+            )
+        return [_marked(runs)]
     scale = scale_of(runs.table, by)
     if cuts is None:
         cuts = sorted({float(v) for v in np.quantile(scale, QUANTILES, method="higher")})
@@ -57,7 +64,9 @@ def folds(runs: Runs, by: By, cuts: Sequence[float] | None = None) -> list[Fold]
 
 
 def scale_of(table: pd.DataFrame, by: str) -> np.ndarray:
-    """The axis along which runs are held out."""
+    """The axis along which runs are held out; of rows that the table marks, the largest that it has."""
+    if by == "held_out":
+        by = next(axis for axis in ("compute", "tokens", "params") if axis in table)
     if by == "compute" and {"params", "tokens"} <= set(table):
         return 6.0 * table["params"].to_numpy(float) * table["tokens"].to_numpy(float)
     if by not in table:
@@ -74,6 +83,21 @@ def _beyond(runs: Runs, by: str, scale: np.ndarray, cut: float) -> Fold:
             f"held out and {MIN_FITTED} left; its range is {scale.min():.3g} to {scale.max():.3g}"
         )
     return Fold(f"{by} ≥ {cut:.3g}", runs.where(~beyond), held)
+
+
+def _marked(runs: Runs) -> Fold:
+    """The fold of a table that says itself which rows are held out."""
+    if "held_out" not in runs.table:
+        raise DataError(
+            "the table has no column 'held_out' (1 for a row to be scored, 0 for one to be fitted)"
+        )
+    marked = runs.table["held_out"].to_numpy(bool)
+    held = marked & ~unfinished(runs.table)
+    if not held.any() or (~marked).sum() < MIN_FITTED:
+        raise DataError(
+            f"held_out marks {int(held.sum())} of {len(held)} rows; at least one must be marked and {MIN_FITTED} left"
+        )
+    return Fold("held_out", runs.where(~marked), held)
 
 
 def _one_left_out(runs: Runs, by: str) -> Iterator[Fold]:

@@ -1,0 +1,200 @@
+"""Learning curves of images and of language, forecast beyond what their authors fitted, beside the usual estimators.
+
+Run ``python3 -m uv run python case_studies/curves/study.py`` where ``BAYESCALE_DATA`` names a folder of the public sets
+(the best part of half an hour on two cores; it resumes where it was stopped, fit by fit, in ``--folder``). It writes
+``results.json``, the tables of the README and the figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import bayescale as bs
+from bayescale.files import written_beside
+from bayescale.plots import calibration, save
+from bayescale.predict import Backtest
+from bayescale.runs import Runs
+from bayescale.zoo import load_model
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from recorded import with_tables
+
+HERE = Path(__file__).parent
+# Rows of a curve share one training run: more of them say less than their number. They are thinned evenly in log scale.
+POINTS = 16
+ESTIMATORS = ("m1", "m2", "m3", "m4", "bnsl")
+SETTINGS: dict[str, Any] = {
+    "draws": 1200,
+    "tune": 500,
+    "exclude": ["alabdulmohsin"],
+    "seed": 20261123,
+}
+COLUMNS = ("curves", "rows", "rmsle", "log_score", "cover50", "cover90", "se90", "bias")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Curves of one kind, the model that is fitted to all of them together, and what their values are."""
+
+    source: str
+    label: str | None
+    model: str
+    task: dict[str, Any]
+
+
+ERROR = {"metric": "error", "upper": 1.0}
+# Losses of the second set were divided by a constant by their authors: they have no unit.
+SCALED = {"metric": "loss"}
+DOMAINS = {
+    "IC": Domain("alabdulmohsin_vision", None, "saturating", ERROR),
+    "NMT": Domain("alabdulmohsin_language", "translation", "data", SCALED),
+    "LM": Domain("alabdulmohsin_language", "language_model", "data", SCALED),
+    "BB": Domain("alabdulmohsin_language", "big_bench", "saturating", ERROR),
+}
+
+
+def read(domain: Domain) -> Runs:
+    """The curves of one domain: fitted rows thinned, values at one scale averaged; held-out rows as they are."""
+    frame = pd.read_csv(Path(os.environ["BAYESCALE_DATA"]) / domain.source / "data.csv")
+    if domain.label is not None:
+        frame = frame[frame["domain"] == domain.label]
+    frame = frame.rename(columns={"examples_seen": "tokens", "error": "loss"})
+    frame["task"] = frame["task"].str.replace(r"[()',]", "", regex=True)
+    frame["held_out"] = 1 - frame["paper_train"]
+    curve = ["architecture", "task", "params", "held_out"]
+    # A scale that was evaluated several times is one row to fit, and as many to forecast as there are.
+    fitted = (
+        frame[frame["held_out"] == 0].groupby([*curve, "tokens"], as_index=False)["loss"].mean()
+    )
+    thinned = [thin(part) for _, part in fitted.groupby(["architecture", "task"])]
+    held = frame[frame["held_out"] == 1]
+    table = pd.concat([*thinned, held[[*curve, "tokens", "loss"]]], ignore_index=True)
+    table["run_id"] = [f"row {i}" for i in range(len(table))]
+    info = dict.fromkeys(table["task"].unique(), domain.task)
+    return bs.load_runs(table, task_info=info, param_count="total", name=domain.source)
+
+
+def thin(part: pd.DataFrame) -> pd.DataFrame:
+    """At most so many rows of a curve, those nearest to points that are even in log scale from first to last."""
+    part = part.sort_values("tokens")
+    at = np.log(part["tokens"].to_numpy())
+    wanted = np.linspace(at[0], at[-1], POINTS)
+    return part.iloc[np.unique(np.abs(at - wanted[:, None]).argmin(axis=1))]
+
+
+def run(name: str, domain: Domain, folder: Path) -> Backtest:
+    """Back-test one domain: the model as shipped, the same without drift, and the estimators of the literature."""
+    model = load_model(domain.model)
+    return bs.backtest(
+        read(domain),
+        (model, model.exact(), *ESTIMATORS),
+        by="held_out",
+        folder=folder / name,
+        **SETTINGS,
+    )
+
+
+def scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line a model: the error is the mean over curves of each one's, the log score that of the loss itself."""
+    rows = rows.assign(
+        curve=rows["architecture"] + " | " + rows["task"],
+        gap=np.log(rows["median"] / rows["loss"]),
+        # The density of the log loss, on the scale of the loss.
+        log_score=rows["log_score"] - np.log(rows["loss"]),
+    )
+    found = []
+    for model, part in rows.groupby("model", sort=False):
+        by_curve = part.groupby("curve")
+        inside = by_curve["inside90"].mean()
+        found.append(
+            {
+                "model": model,
+                "curves": len(inside),
+                "rows": len(part),
+                "rmsle": float(by_curve["gap"].agg(lambda g: np.sqrt(np.mean(g**2))).mean()),
+                "log_score": float(part["log_score"].mean()),
+                "cover50": float(by_curve["inside50"].mean().mean()),
+                "cover90": float(inside.mean()),
+                "se90": float(inside.std(ddof=1) / np.sqrt(len(inside))),
+                "bias": float(by_curve["gap"].mean().mean()),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def markdown(results: dict[str, pd.DataFrame]) -> str:
+    """The table of the README."""
+    lines = [
+        "| curves | model | " + " | ".join(COLUMNS) + " |",
+        "|" + " --- |" * 2 + " ---: |" * len(COLUMNS),
+    ]
+    for name, found in results.items():
+        for row in found.to_dict("records"):
+            cells = [name, str(row["model"]), str(row["curves"]), str(row["rows"])]
+            cells += [f"{row['rmsle']:.4f}", f"{row['log_score']:.2f}"]
+            cells += [f"{row[c]:.2f}" for c in ("cover50", "cover90", "se90")]
+            lines.append("| " + " | ".join([*cells, f"{row['bias']:+.4f}"]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line of the study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("curves-folds"))
+    parser.add_argument("--only", choices=list(DOMAINS), action="append")
+    options = parser.parse_args()
+    tests, seconds = {}, {}
+    for name in options.only or DOMAINS:
+        start = time.perf_counter()
+        tests[name] = run(name, DOMAINS[name], options.folder)
+        seconds[name] = time.perf_counter() - start
+        print(
+            name,
+            f"{seconds[name]:.0f} s",
+            scores(tests[name].rows).round(4),
+            *tests[name].notes,
+            sep="\n",
+            flush=True,
+        )
+    if options.only:
+        return
+    results = {name: scores(test.rows) for name, test in tests.items()}
+    content = {
+        name: {
+            "scores": results[name].to_dict("records"),
+            "folds": test.folds.to_dict("records"),
+            "notes": list(test.notes),
+        }
+        for name, test in tests.items()
+    }
+    with written_beside(HERE / "results.json") as beside:
+        beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
+    shown = [
+        test.rows[~test.rows["model"].isin(("m1", "m2", "m3"))].assign(
+            model=lambda rows: (
+                rows["model"]
+                .str.replace(r"^(saturating|data)", "hierarchical law, drift", regex=True)
+                .str.replace("drift (exact)", "exact", regex=False)
+            ),
+            group=lambda rows: rows["architecture"] + rows["task"],
+        )
+        for test in tests.values()
+    ]
+    save(calibration(Backtest(pd.concat(shown), pd.DataFrame(), {})), HERE / "calibration")
+    readme = HERE / "README.md"
+    made = {"results": markdown(results)}
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), made), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
