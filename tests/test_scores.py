@@ -99,6 +99,21 @@ def test_folds_hold_out_what_lies_beyond_and_say_when_nothing_does() -> None:
         folds(runs, "architecture")
 
 
+def test_a_table_may_say_itself_what_is_held_out() -> None:
+    marks = ["yes" if i in (2, 5) else "no" for i in range(9)]
+    runs = bs.load_runs(isoflop().assign(held_out=marks), param_count="total")
+    (one,) = folds(runs, "held_out")
+    assert list(np.flatnonzero(one.held_out)) == [2, 5]
+    assert set(one.fitted.table["run_id"]).isdisjoint(runs.table["run_id"][one.held_out])
+    with pytest.raises(DataError, match="cuts are for a scale"):
+        folds(runs, "held_out", [1e20])
+    with pytest.raises(DataError, match="no column 'held_out'"):
+        folds(bs.load_runs(isoflop(), param_count="total"), "held_out")
+    none = bs.load_runs(isoflop().assign(held_out=0), param_count="total")
+    with pytest.raises(DataError, match="marks 0 of 9 rows"):
+        folds(none, "held_out")
+
+
 def test_standard_errors_are_those_of_clusters() -> None:
     """Rows that repeat within a cluster carry no more evidence than one row of each."""
     rng = np.random.default_rng(0)

@@ -64,8 +64,8 @@ def backtest(
     exact
         A model to be taken as exact, without its drift, beside the others. May be repeated.
     by
-        Hold out the largest scale along an axis (compute is 6·N·D), one architecture or task at a time, or the rows that
-        a column held_out marks.
+        Hold out the largest scale along an axis (compute is 6·N·D), one architecture or task at a time, or the rows
+        that a column held_out marks.
     cut
         Where the held-out scale begins: 1e20, 1B. May be repeated; by default the 50, 65 and 80 % quantiles.
     folder
