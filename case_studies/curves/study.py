@@ -147,6 +147,19 @@ def markdown(results: dict[str, pd.DataFrame]) -> str:
     return "\n".join(lines)
 
 
+def ends(rows: pd.DataFrame) -> pd.DataFrame:
+    """The last held-out row of each curve, for the figure: the law as shipped and exact, the two best estimators."""
+    kept = rows[~rows["model"].isin(("m1", "m2", "m3"))]
+    kept = kept.assign(
+        model=kept["model"].replace(
+            dict.fromkeys(("saturating", "data"), "hierarchical law")
+            | {f"{law} (exact)": "the same, exact" for law in ("saturating", "data")}
+        ),
+        group=kept["architecture"] + " | " + kept["task"],
+    )
+    return kept.sort_values("tokens").groupby(["model", "group"], sort=False).tail(1)
+
+
 def main() -> None:
     """Command line of the study."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -179,18 +192,8 @@ def main() -> None:
     }
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
-    shown = [
-        test.rows[~test.rows["model"].isin(("m1", "m2", "m3"))].assign(
-            model=lambda rows: (
-                rows["model"]
-                .str.replace(r"^(saturating|data)", "hierarchical law, drift", regex=True)
-                .str.replace("drift (exact)", "exact", regex=False)
-            ),
-            group=lambda rows: rows["architecture"] + rows["task"],
-        )
-        for test in tests.values()
-    ]
-    save(calibration(Backtest(pd.concat(shown), pd.DataFrame(), {})), HERE / "calibration")
+    shown = pd.concat([ends(test.rows) for test in tests.values()])
+    save(calibration(Backtest(shown, pd.DataFrame(), {})), HERE / "calibration")
     readme = HERE / "README.md"
     made = {"results": markdown(results)}
     readme.write_text(with_tables(readme.read_text(encoding="utf-8"), made), encoding="utf-8")
