@@ -148,7 +148,7 @@ def markdown(results: dict[str, pd.DataFrame]) -> str:
 
 
 def ends(rows: pd.DataFrame) -> pd.DataFrame:
-    """The last held-out row of each curve, for the figure: the law as shipped and exact, the two best estimators."""
+    """The last held-out row of each curve, for the figure: the law as shipped and exact, and two estimators."""
     kept = rows[~rows["model"].isin(("m1", "m2", "m3"))]
     kept = kept.assign(
         model=kept["model"].replace(
