@@ -20,7 +20,7 @@ PUBLIC = {
     "fit": ["Fit", "ModelSpec", "Stacked", "fit", "load_fit", "load_stack", "models"],
     "check": ["Backtest", "Comparison", "backtest", "compare", "load_backtest", "stack"],
     "forecast": ["Extrapolation", "Forecast", "New", "extrapolation", "grid", "predict"],
-    "decide": ["Budget", "CVaR", "Constraints", "Expectation", "Plan", "Quantile", "plan"],
+    "decide": ["Budget", "CVaR", "Constraints", "Expectation", "Plan", "Quantile", "Waste", "plan"],
     "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
     "budget": ["Cheapest", "budget_frontier", "cheapest"],
     "choose": ["Selection", "select"],

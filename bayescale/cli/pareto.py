@@ -49,7 +49,7 @@ def pareto(
     grid
         A region, or kg CO2e per kWh.
     risk
-        Of the loss, as in bayescale plan.
+        Of the loss, as in bayescale plan: one of the share wasted is of one budget, and refused.
     subject
         Whose curve.
     drawing

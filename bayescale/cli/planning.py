@@ -53,8 +53,10 @@ def plan(
     spending
         What the run may cost.
     risk
-        expectation, cvar:0.1, quantile:0.9, p_miss:2.3, expected_regret, minimax_regret, entropic:1 (for a bounded
-        loss), or worst_case(cvar:0.1) over the laws of a stack. Repeated: one recommendation each.
+        waste, by default: the expected share of the budget wasted against the best use of it; waste(cvar:0.1) and the
+        like are other risks of that share. Of the loss: expectation, cvar:0.1, quantile:0.9, p_miss:2.3,
+        expected_regret, minimax_regret, entropic:1 (for a bounded loss). worst_case(cvar:0.1) is over the laws of a
+        stack. Repeated: one recommendation each.
     target_loss
         For the probability of reaching it.
     unique_tokens

@@ -22,7 +22,7 @@ def select(
     by: Literal["architecture", "study"] = "architecture",
     among: Several = (),
     new: Several = (),
-    risk: str = "expectation",
+    risk: str = "waste",
     low: float | None = None,
     high: float | None = None,
     architecture: str | None = None,
@@ -47,7 +47,7 @@ def select(
     new
         A label for one that was not fitted, to be compared too. Repeated.
     risk
-        Of the loss, by which the best is chosen: as in bayescale plan.
+        By which the best is chosen: as in bayescale plan.
     low
         Smallest budget at which frontiers are compared, in FLOP.
     high

@@ -24,6 +24,7 @@ from bayescale.decide.plans.crossing import Crossing
 from bayescale.decide.plans.evaluation import evaluate
 from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
+from bayescale.decide.plans.judging import Preferred
 from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
 from bayescale.decide.plans.pareto import pareto, pareto_set
 from bayescale.decide.plans.plan import Plan, Recommendation
@@ -40,6 +41,7 @@ from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
 from bayescale.decide.risks.parsing import RISK_NAMES, parse_risk
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
 from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk
+from bayescale.decide.risks.waste import Waste
 
 __all__ = [
     "LEAST_FLOP",
@@ -84,6 +86,7 @@ __all__ = [
     "Pilot",
     "PilotFile",
     "Plan",
+    "Preferred",
     "Problem",
     "Quantile",
     "Rates",
@@ -98,6 +101,7 @@ __all__ = [
     "Tail",
     "TrainingCurve",
     "Value",
+    "Waste",
     "WorstCase",
     "Worth",
     "assess",

@@ -155,6 +155,7 @@ def _said(risk: str) -> str:
     """A risk measure as a reader would call it: least expected loss, least CVaR .1."""
     kind, _, number = risk.partition(":")
     words = {
+        "waste": "expected waste",
         "expectation": "expected loss",
         "cvar": f"CVaR {number}",
         "quantile": f"{number} quantile",

@@ -45,7 +45,8 @@ class Design:
     Attributes
     ----------
     problem : dict
-        Final budget, unit, groups, pilot budget, best N and D of today, numbers of draws and outcomes.
+        Final budget, unit, groups, pilot budget, utility, best N and D of today, numbers of draws and outcomes;
+        ``by_utility`` as in :class:`bayescale.decide.Plan`.
     evpi : Worth
         Of perfect information: what is expected to be wasted today.
     evppi : dict of str to Worth
@@ -111,9 +112,12 @@ class Design:
         """What is at stake, and what knowing it would be worth."""
         p = self.problem
         share = self.evpi.value / p["total"]
+        by_loss = p["by_utility"]["loss"]
+        more = max(by_loss["regret"] - p["by_utility"]["waste"]["regret"], 0.0)
         said = [
             f"Value of information for {self._amount(p['total'])}: today N = {si(p['params'])}, "
-            f"D = {si(p['tokens'])}",
+            f"D = {si(p['tokens'])}, of least expected waste",
+            f"  least mean loss instead: N = {si(by_loss['params'])}, {100 * more:.2g} % of the budget more wasted",
             f"  perfect information: {self._worth(self.evpi)}, {100 * share:.2g} % of the budget",
         ]
         known = ", ".join(f"{name} {self._worth(worth)}" for name, worth in self.evppi.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -16,13 +16,15 @@ from bayescale.decide.costs.uncertain import POSITIVE, draws_of
 from bayescale.decide.information.design import Choice, Design
 from bayescale.decide.information.outcomes import log_likelihood
 from bayescale.decide.information.parameters import parameter_groups
-from bayescale.decide.information.perfect import best_action, evpi, evppi
+from bayescale.decide.information.perfect import evpi, evppi
 from bayescale.decide.information.pilots import Pilot
 from bayescale.decide.information.portfolio import Candidates, Portfolio
 from bayescale.decide.information.stakes import Stakes
 from bayescale.decide.plans.grounds import admit, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE
 from bayescale.decide.plans.montecarlo import mean_error
+from bayescale.decide.risks.risk import Expectation
+from bayescale.decide.risks.waste import Waste
 from bayescale.errors import PlanError
 from bayescale.posterior import (
     Curve,
@@ -56,8 +58,9 @@ def design(
     """Value of information before a final run: perfect, of groups of parameters, of candidate pilots, of sets of them.
 
     What is at stake is the share of the final budget that the choice of N wastes (:meth:`IsoFlop.wasted_share`), times
-    the budget; its expectation is to be small. A pilot's outcomes are simulated, with the offset of its own sweep, the
-    noise of its runs and its failures; the draws are re-weighted by each, and N is chosen again.
+    the budget; its expectation is to be small, as :func:`plan` has it by default. A pilot's outcomes are simulated,
+    with the offset of its own sweep, the noise of its runs and its failures; the draws are re-weighted by each, and N
+    is chosen again.
 
     Parameters
     ----------
@@ -126,16 +129,17 @@ def design(
     enough = candidates.best()
     affordable = pilot_budget is None or enough.cost <= pilot_budget
     portfolio = enough if affordable else candidates.best(float(pilot_budget or 0.0))
-    log_n = float(stakes.log_params[best_action(stakes.utility)])
-    params, tokens = float(np.exp(log_n)), float(stakes.iso.tokens(log_n))
+    today, by_loss = stakes.preferred(Waste()), stakes.preferred(Expectation())
     known = parameter_groups(fit, where, stakes)
     return Design(
         problem={
             "unit": stakes.unit,
             "total": stakes.total,
             "compute": budget.median_flop(len(stakes.utility), fit.seed),
-            "params": params,
-            "tokens": tokens,
+            "utility": "waste",
+            "params": today.params,
+            "tokens": today.tokens,
+            "by_utility": {"waste": asdict(today), "loss": asdict(by_loss)},
             "pilot_budget": pilot_budget,
             "draws": len(stakes.utility),
             "outcomes": OUTCOMES,
@@ -150,7 +154,7 @@ def design(
         caveats=(
             *_notes(fit, pilots, stakes, table),
             *budget.note(),
-            *grounds(fit, where, [params], [tokens]),
+            *grounds(fit, where, [today.params], [today.tokens]),
         ),
         provenance=provenance(fit),
     )

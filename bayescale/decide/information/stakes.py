@@ -8,6 +8,8 @@ import numpy as np
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.isoflop import IsoFlop
+from bayescale.decide.plans.judging import Outcomes, Preferred, best_size
+from bayescale.decide.risks.risk import Risk
 from bayescale.posterior import Group, Posterior, Side
 
 
@@ -43,6 +45,12 @@ class Stakes:
     per_flop: float
     inputs: dict[str, np.ndarray]
     outside: float
+
+    def preferred(self, risk: Risk) -> Preferred:
+        """The N of least risk along the budget, found as a plan finds it."""
+        log_n = best_size(self.log_params, Outcomes.along(self.iso, self.log_params), risk)
+        log_d = float(np.log(self.iso.tokens(log_n)))
+        return Preferred.of(log_n, log_d, Outcomes.along(self.iso, np.array([log_n])))
 
     @classmethod
     def of(cls, fit: Posterior, where: dict[Side, Group], budget: Budget) -> Stakes:

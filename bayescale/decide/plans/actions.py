@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from bayescale.decide.plans.constraints import Infeasible, Limit
 from bayescale.decide.plans.isoflop import IsoFlop
-from bayescale.decide.plans.judging import best_action, best_size
+from bayescale.decide.plans.judging import Outcomes, best_size
 from bayescale.decide.risks.risk import Risk
 from bayescale.errors import PlanError
 from bayescale.predict import FLOP_PER_PARAM_TOKEN
@@ -92,14 +93,19 @@ class Actions:
         log_r = iso.curve.log_reducible({"params": log_params[None], "tokens": log_tokens[None]})
         return cls(iso, log_params, log_tokens, log_r, True, tuple(left_out), 0.0)
 
-    def best(self, risk: Risk, loss: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """Log N, log D and log R (shape (draw, 1)) of least risk; between the candidates of a grid too."""
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """What they bring."""
+        return Outcomes(self.iso, self.log_reducible)
+
+    def best(self, risk: Risk) -> tuple[float, float, Outcomes]:
+        """Log N and log D of least risk, between the candidates of a grid too, and what that action brings."""
         if self.listed:
-            at = best_action(risk, loss, self.iso.frontier_loss)
-            chosen = self.log_reducible[:, [at]]
+            at = self.outcomes.best(risk)
+            chosen = Outcomes(self.iso, self.log_reducible[:, [at]])
             return float(self.log_params[at]), float(self.log_tokens[at]), chosen
-        log_n = best_size(self.iso, self.log_params, loss, risk)
-        chosen = self.iso.log_reducible(np.array([log_n]))
+        log_n = best_size(self.log_params, self.outcomes, risk)
+        chosen = Outcomes.along(self.iso, np.array([log_n]))
         return log_n, float(np.log(self.iso.tokens(log_n))), chosen
 
     def notes(self) -> list[str]:

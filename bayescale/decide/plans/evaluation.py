@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from bayescale.decide.plans.judging import require_of_loss
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret
 from bayescale.decide.risks.risk import Risk
 from bayescale.errors import PlanError
@@ -33,7 +34,7 @@ def evaluate(
     params, tokens : ndarray, shape (action,)
         N and D.
     risks : sequence of Risk
-        Settled for these losses (:func:`bayescale.decide.parse_risk` reads them by name).
+        Of the loss, settled for these losses (:func:`bayescale.decide.parse_risk` reads them by name).
     best : ndarray, shape (draw,)
         The least loss that each draw allows, for regret: at its own optimum of a budget that no action exceeds.
 
@@ -52,6 +53,8 @@ def evaluate(
         raise PlanError(
             f"actions with N of shape {n.shape} and D of shape {d.shape} (expected positive numbers, one of each)"
         )
+    for risk in risks:
+        require_of_loss(risk, "evaluate")
     logs = {"params": np.log(n), "tokens": np.log(d)}
     far = curve.reaching({axis: (float(v.min()), float(v.max())) for axis, v in logs.items()})
     found = {risk.name: np.empty(len(n)) for risk in risks}

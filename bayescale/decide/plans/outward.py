@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from bayescale.decide.plans.isoflop import IsoFlop
-from bayescale.decide.plans.judging import best_size
-from bayescale.decide.risks.risk import Expectation
+from bayescale.decide.plans.judging import Outcomes, best_size
+from bayescale.decide.risks.waste import Waste
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Curve, Fit, Group, Side, group_curve, named_quantiles
 from bayescale.predict import fitted_edge
@@ -95,14 +95,13 @@ class Outward:
         }
 
     def decision(self, step: int) -> tuple[dict[str, float], float]:
-        """N*, and ``regret`` of the action of least expected loss, at the budget of a step of a law in N and D.
+        """N*, and ``regret`` of the action that has least of it, at the budget of a step of a law in N and D.
 
         Also the share of optima that lie on an edge of the grid of actions.
         """
         iso = IsoFlop(self.curve, float(self.log_scale[step]))
         log_params, outside = iso.candidates()
-        loss = iso.loss(iso.log_reducible(log_params))
-        best = np.array([best_size(iso, log_params, loss, Expectation())])
+        best = np.array([best_size(log_params, Outcomes.along(iso, log_params), Waste())])
         regret = float(iso.wasted_share(iso.log_reducible(best)).mean())
         size = _interval(np.exp(iso.optimum[0]))
         return {f"params_{name}": value for name, value in size.items()} | {

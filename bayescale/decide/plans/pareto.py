@@ -12,9 +12,9 @@ from bayescale.decide.costs.costing import Fleet
 from bayescale.decide.costs.units import Flop
 from bayescale.decide.plans.grounds import admit
 from bayescale.decide.plans.isoflop import IsoFlop
-from bayescale.decide.plans.judging import judged, read_risks
+from bayescale.decide.plans.judging import Outcomes, read_risks, require_of_loss
 from bayescale.decide.plans.lifetime import PER_SERVED_TOKEN
-from bayescale.decide.risks.risk import Risk
+from bayescale.decide.risks.risk import Expectation, Risk
 from bayescale.errors import PlanError
 from bayescale.posterior import Group, Posterior, require_posterior
 from bayescale.predict import assumption
@@ -104,7 +104,8 @@ def pareto(
     first = fit.members[0]
     where = first.groups(architecture, task, study)
     iso = IsoFlop.of(fit, where, ends[0])
-    (measure,) = read_risks(risk, iso.curve)
+    (asked,) = read_risks(Expectation() if risk is None else risk, iso.curve)
+    measure = require_of_loss(asked, "pareto")
     rows = [_along(iso.at(float(c)), measure) for c in np.geomspace(ends[0], ends[1], BUDGETS)]
     actions = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     actions["serving_flop"] = PER_SERVED_TOKEN * actions["params"]
@@ -136,13 +137,13 @@ def _along(iso: IsoFlop, risk: Risk) -> dict[str, np.ndarray]:
     """Sizes along one budget, and what they bring."""
     low, high = np.quantile(iso.optimum[0], (0.05, 0.95))
     log_params = np.linspace(max(float(low) - SMALLER, 0.0), float(high), SIZES)
-    loss = iso.loss(iso.log_reducible(log_params))
+    outcomes = Outcomes.along(iso, log_params)
     found = {
         "params": np.exp(log_params),
         "tokens": iso.tokens(log_params),
         "compute": np.full(len(log_params), iso.compute),
-        "loss": loss.mean(axis=0),
-        "risk": judged(risk, loss, iso.frontier_loss),
+        "loss": outcomes.loss.mean(axis=0),
+        "risk": outcomes.judged(risk),
     }
     # Of a size far from all sense a drifting draw may say a loss beyond any number.
     return {name: values[np.isfinite(found["risk"])] for name, values in found.items()}

@@ -11,12 +11,13 @@ from typing import Any
 import xarray as xr
 
 from bayescale.decide.plans.constraints import Infeasible
+from bayescale.decide.plans.judging import Preferred
 from bayescale.decide.plans.preregistration import SEAL, RunForecast, sealed
 from bayescale.files import refuse_existing, written_beside
 from bayescale.runs import UNNAMED
 
 PLAN_FORMAT = "bayescale-plan"
-PLAN_SCHEMA_VERSION = 2  # 1 had neither forecasts of runs nor a hash
+PLAN_SCHEMA_VERSION = 3  # 1 had neither forecasts of runs nor a hash, 2 no preference by utility
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Recommendation:
     params, tokens : float
         N and D.
     risk_value : float
-        Risk of the loss there.
+        Risk of the loss there, or of the wasted share of the budget, whichever it judges.
     loss : dict
         Quantiles of the expected loss.
     regret, regret_dollars : float
@@ -68,6 +69,9 @@ class Plan:
         ``share_tokens``, ``share_floor`` of the N term, the D term and the floor in the frontier loss.
     recommendations : tuple of Recommendation
         One a risk.
+    by_utility : dict of str to Preferred
+        Under ``waste`` the action of least expected waste (the default, and what :func:`bayescale.design` counts),
+        under ``loss`` that of least expected loss, whatever risks were asked for.
     regret_set : dict or None
         Range of N with P(wasted share ≤ 5 %) ≥ .8.
     infeasible : tuple of Infeasible
@@ -89,6 +93,7 @@ class Plan:
     frontier: xr.Dataset
     optimum: dict[str, dict[str, float]]
     recommendations: tuple[Recommendation, ...]
+    by_utility: dict[str, Preferred]
     regret_set: dict[str, float] | None
     p_target_below_floor: float | None
     p_target_tenfold: float | None
@@ -105,6 +110,7 @@ class Plan:
             "schema_version": PLAN_SCHEMA_VERSION,
             "problem": self.problem,
             "recommendations": [asdict(r) for r in self.recommendations],
+            "by_utility": {name: asdict(one) for name, one in self.by_utility.items()},
             "optimum": self.optimum,
             "regret_set": self.regret_set,
             "p_target_below_floor": self.p_target_below_floor,
@@ -154,6 +160,7 @@ class Plan:
                 f"[90 %: {r.loss['lo90']:.3f}–{r.loss['hi90']:.3f}], "
                 f"wasted {100 * r.regret:.1f} % of the budget{money}{hit}"
             )
+        lines.append(f"  {_by_utility(self.by_utility)}")
         for key, symbol in (("params", "N*"), ("tokens", "D*"), ("tokens_per_param", "D*/N*")):
             q = self.optimum[key]
             lines.append(f"  {symbol}: {si(q['median'])} [90 %: {si(q['lo90'])}–{si(q['hi90'])}]")
@@ -184,6 +191,15 @@ def _headline(problem: dict[str, Any]) -> str:
     if "unique_tokens" in problem:
         named.append(f"{si(problem['unique_tokens'])} unique tokens")
     return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
+
+
+def _by_utility(preferred: dict[str, Preferred]) -> str:
+    """Which N each utility prefers, and by how little they differ."""
+    waste, loss = preferred["waste"], preferred["loss"]
+    return (
+        f"least expected waste at N = {si(waste.params)}: {100 * waste.regret:.2f} % of the budget, mean loss "
+        f"{waste.loss:.4f}; least mean loss at N = {si(loss.params)}: {100 * loss.regret:.2f} %, {loss.loss:.4f}"
+    )
 
 
 def _left_out(one: Infeasible) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from bayescale.decide.plans.constraints import Infeasible
+from bayescale.decide.plans.judging import Preferred
 from bayescale.decide.plans.plan import PLAN_FORMAT, PLAN_SCHEMA_VERSION, Plan, Recommendation
 from bayescale.decide.plans.preregistration import SEAL, RunForecast, content_hash
 from bayescale.errors import PlanError
@@ -31,7 +32,7 @@ def load_plan(path: str | Path) -> Plan:
     if version != PLAN_SCHEMA_VERSION:
         raise PlanError(
             f"{source} is a plan of schema {version} (this version reads {PLAN_SCHEMA_VERSION}: with the "
-            "forecast of a run and a hash); make it again with bayescale plan"
+            "forecast of a run, a hash and both utilities); make it again with bayescale plan"
         )
     said, found = content.get(SEAL), content_hash(content)
     if said != found:
@@ -67,6 +68,7 @@ def _plan(content: Mapping[str, Any]) -> Plan:
         frontier=xr.Dataset(frontier),
         optimum=content["optimum"],
         recommendations=tuple(Recommendation(**r) for r in content["recommendations"]),
+        by_utility={name: Preferred(**one) for name, one in content["by_utility"].items()},
         regret_set=content["regret_set"],
         p_target_below_floor=content["p_target_below_floor"],
         p_target_tenfold=content["p_target_tenfold"],

@@ -13,11 +13,12 @@ from bayescale.decide.plans.actions import Actions, Candidates
 from bayescale.decide.plans.constraints import Constraints
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
-from bayescale.decide.plans.judging import judged, on_one_draw, read_risks
+from bayescale.decide.plans.judging import Preferred, on_one_draw, read_risks
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.preregistration import RunForecast
 from bayescale.decide.plans.reach import require_count, require_target
-from bayescale.decide.risks.risk import Risk
+from bayescale.decide.risks.risk import Expectation, Risk
+from bayescale.decide.risks.waste import Waste
 from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
 from bayescale.predict import assumption, run_cdf
 
@@ -49,9 +50,11 @@ def plan(
     budget : Budget or float
         FLOP, or money on hardware; a bare number is FLOP.
     risk : Risk, str or sequence of them, optional
-        How the loss of an action is judged; ``Expectation()`` by default, or as text, ``"cvar:0.1"``. Each gives one
-        recommendation. Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist.
-        Regret is against each draw's own optimum; a worst case is over the laws of a stack.
+        How an action is judged, also as text, ``"cvar:0.1"``. Each gives one recommendation. By default ``Waste()``:
+        utility is compute-equivalent, and the share of the budget wasted against each draw's own optimum is to be
+        small in expectation, as :func:`design` counts it. Other risks are of the loss, unless within ``Waste(...)``.
+        Risk acts on the expected curve: a mean over Student-t noise of the log loss does not exist. Regret is against
+        each draw's own optimum; a worst case is over the laws of a stack.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
     unique_tokens : float, optional
@@ -88,13 +91,14 @@ def plan(
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)
     limits = [] if constraints is None else constraints.limits(budget)
     actions = Actions.of(iso, candidates, limits)
-    loss, waste = iso.loss(actions.log_reducible), iso.wasted_share(actions.log_reducible)
+    outcomes = actions.outcomes
+    loss, waste = outcomes.loss, outcomes.waste
     table = xr.Dataset(
         {
             "params": ("action", np.exp(actions.log_params)),
             "tokens": ("action", np.exp(actions.log_tokens)),
             "loss": ("action", loss.mean(axis=0)),
-            **{f"risk_{r.name}": ("action", judged(r, loss, iso.frontier_loss)) for r in risks},
+            **{f"risk_{r.name}": ("action", outcomes.judged(r)) for r in risks},
             "regret": ("action", waste.mean(axis=0)),
             "p_regret": ("action", (waste <= REGRET).mean(axis=0)),
         }
@@ -112,7 +116,7 @@ def plan(
         "floor": named_quantiles(floor),
         **{f"share_{part}": named_quantiles(share) for part, share in iso.shares().items()},
     }
-    recommendations = tuple(_recommend(actions, loss, r, hit, budget) for r in risks)
+    recommendations = tuple(_recommend(actions, r, hit, budget) for r in risks)
     return Plan(
         problem={
             "compute": budget.median_flop(len(floor), fit.seed),
@@ -130,6 +134,10 @@ def plan(
         frontier=iso.frontier(fitted_compute(first)),
         optimum=optimum,
         recommendations=recommendations,
+        by_utility={
+            "waste": Preferred.of(*actions.best(Waste())),
+            "loss": Preferred.of(*actions.best(Expectation())),
+        },
         regret_set=_regret_set(table),
         p_target_below_floor=None if target_loss is None else float(np.mean(floor > target_loss)),
         p_target_tenfold=None if hit is None else _best_hit(iso.times(10.0), hit),
@@ -144,7 +152,7 @@ def plan(
             *budget.note(),
             *actions.notes(),
             *_caveats(table, actions.outside),
-            *on_one_draw(risks, loss, frontier_loss),
+            *on_one_draw(risks, outcomes),
         ),
         provenance=provenance(fit),
         forecasts=tuple(
@@ -168,25 +176,22 @@ def _best_hit(iso: IsoFlop, hit: Callable[[np.ndarray], np.ndarray]) -> float:
 
 def _recommend(
     actions: Actions,
-    loss: np.ndarray,
     risk: Risk,
     hit: Callable[[np.ndarray], np.ndarray] | None,
     budget: Budget,
 ) -> Recommendation:
     """The action of least risk, and what it brings."""
-    iso = actions.iso
-    log_n, log_d, log_r = actions.best(risk, loss)
-    chosen, waste = iso.loss(log_r), iso.wasted_share(log_r)
-    regret = float(waste.mean())
+    log_n, log_d, chosen = actions.best(risk)
+    regret = float(chosen.waste.mean())
     return Recommendation(
         risk=risk.name,
         params=float(np.exp(log_n)),
         tokens=float(np.exp(log_d)),
-        risk_value=float(judged(risk, chosen, iso.frontier_loss)[0]),
-        loss=named_quantiles(chosen[:, 0]),
+        risk_value=float(chosen.judged(risk)[0]),
+        loss=named_quantiles(chosen.loss[:, 0]),
         regret=regret,
         regret_dollars=None if budget.cost is None else regret * budget.cost,
-        p_hit=None if hit is None else float(hit(chosen)[0]),
+        p_hit=None if hit is None else float(hit(chosen.loss)[0]),
     )
 
 

@@ -29,7 +29,7 @@ class Problem(GroupTable):
     ----------
     budget : BudgetTable
     risk : list of str
-        As text, ``"cvar:0.1"``; empty for the expectation.
+        As text, ``"cvar:0.1"``; empty for the expected waste.
     target_loss : float or None
     unique_tokens : float or str or None
         As a number, or as ``"100B"``.

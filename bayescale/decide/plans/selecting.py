@@ -13,10 +13,11 @@ from bayescale.decide.costs.budget import MOST_FLOP, Budget
 from bayescale.decide.plans.crossing import STEPS_A_DECADE, Crossing
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop
-from bayescale.decide.plans.judging import best_size, judged, read_risks
+from bayescale.decide.plans.judging import Outcomes, best_size, judged, read_risks
 from bayescale.decide.plans.planning import REGRET
 from bayescale.decide.plans.selection import Selection
-from bayescale.decide.risks.risk import Expectation, Risk
+from bayescale.decide.risks.risk import Risk
+from bayescale.decide.risks.waste import Waste, of_waste
 from bayescale.errors import PlanError, unknown
 from bayescale.posterior import PROBS, Fit, Group, Posterior, Side, require_posterior
 from bayescale.predict import assumption
@@ -44,7 +45,7 @@ def select(
     """Compare groups as actions at a budget: P(best), expected regret, where their frontiers cross, contrasts.
 
     All groups are read from the same draws, so that what they share (floor, offsets of the task) cancels. The action of
-    a group is its N of least expected loss at the budget.
+    a group is the N that its own plan recommends: of least expected waste at the budget.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def select(
     among : sequence of str or New, optional
         The groups; all fitted ones by default.
     risk : Risk or str, optional
-        Of the loss, by which ``best`` is chosen; the expectation by default.
+        By which ``best`` is chosen; by default the expected share of the budget wasted, as in :func:`plan`.
     low, high : float, optional
         Range of budgets, in FLOP, that is searched for crossings: from the smallest fitted run to 1,000 budgets.
     architecture, task, study : str or New, optional
@@ -102,7 +103,9 @@ def select(
         "tokens": tokens,
         "loss": loss.mean(axis=0),
         **dict(zip(("lo90", "median", "hi90"), quantiles, strict=True)),
-        "risk": judged(measure, loss, own.min(axis=1)),
+        "risk": judged(measure, waste, np.zeros(len(waste)))
+        if of_waste(measure)
+        else judged(measure, loss, own.min(axis=1)),
         "p_best": np.bincount(np.argmin(own, axis=1), minlength=len(names)) / len(own),
         "regret": waste.mean(axis=0),
         "p_regret": (waste <= REGRET).mean(axis=0),
@@ -186,9 +189,9 @@ def _at(iso: IsoFlop, log_n: float) -> np.ndarray:
 
 
 def _size(iso: IsoFlop) -> float:
-    """Log N of least expected loss."""
+    """Log N of least expected waste against the group's own frontier: that of its own plan."""
     log_params, _ = iso.candidates()
-    return best_size(iso, log_params, iso.loss(iso.log_reducible(log_params)), Expectation())
+    return best_size(log_params, Outcomes.along(iso, log_params), Waste())
 
 
 def _waste(sides: Sequence[IsoFlop], loss: np.ndarray, best: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ class Selection:
     problem : dict
         Budget, what is compared (``by``), risk, range of budgets searched for crossings, groups.
     table : Dataset
-        Dim ``group``: ``params, tokens`` (the N of least expected loss at the budget, and its D), ``loss`` (mean),
+        Dim ``group``: ``params, tokens`` (the N of least expected waste at the budget, and its D), ``loss`` (mean),
         ``lo90, median, hi90`` of the loss, ``risk``, ``p_best`` (share of draws in which its frontier is the lowest),
         ``regret`` (mean share of the budget wasted against the best group and N of each draw), ``p_regret``
         (P(wasted share ≤ 5 %)) and, where the budget is priced, ``regret_dollars``.

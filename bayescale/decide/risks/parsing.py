@@ -10,9 +10,11 @@ import numpy as np
 from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret, WorstCase
 from bayescale.decide.risks.risk import CVaR, Expectation, PMiss, Quantile, Risk
+from bayescale.decide.risks.waste import Waste
 from bayescale.errors import PlanError, unknown
 
 _PLAIN: dict[str, Callable[[], Risk]] = {
+    "waste": Waste,
     "expectation": Expectation,
     "expected_regret": ExpectedRegret,
     "minimax_regret": MinimaxRegret,
@@ -23,12 +25,13 @@ _OF_NUMBER: dict[str, tuple[Callable[[float], Risk], str]] = {
     "p_miss": (PMiss, "2.3"),
     "entropic": (Entropic, "1"),
 }
-_WORST = "worst_case("
+_OF_RISK: dict[str, Callable[[Risk], Risk]] = {"waste": Waste, "worst_case": WorstCase}
 #: What a risk may be called, with an example of each that takes a number.
 RISK_NAMES = (
     *_PLAIN,
     *(f"{kind}:{example}" for kind, (_, example) in _OF_NUMBER.items()),
-    f"{_WORST}expectation)",
+    "waste(cvar:0.1)",
+    "worst_case(expectation)",
 )
 
 
@@ -38,16 +41,18 @@ def parse_risk(text: str) -> Risk:
     Parameters
     ----------
     text : str
-        ``expectation``, ``cvar:0.1``, ``quantile:0.9``, ``p_miss:2.3``, ``entropic:1``, ``expected_regret``,
-        ``minimax_regret``, or ``worst_case(...)`` with one of these inside.
+        Of the loss ``expectation``, ``cvar:0.1``, ``quantile:0.9``, ``p_miss:2.3``, ``entropic:1``,
+        ``expected_regret`` or ``minimax_regret``; of the wasted share of the budget ``waste``, its expectation, or
+        ``waste(...)`` with one of these inside; ``worst_case(...)`` of any.
 
     Raises
     ------
     UnknownNameError, PlanError
         For another name, or a number out of range.
     """
-    if text.startswith(_WORST) and text.endswith(")"):
-        return WorstCase(parse_risk(text[len(_WORST) : -1]))
+    outer, opened, inner = text.partition("(")
+    if outer in _OF_RISK and opened and inner.endswith(")"):
+        return _OF_RISK[outer](parse_risk(inner[:-1]))
     kind, found, number = text.partition(":")
     if kind in _PLAIN and not found:
         return _PLAIN[kind]()
@@ -86,6 +91,8 @@ def settled(risk: Risk, tail: Tail, law: np.ndarray | None) -> Risk:
                 f"or take {risk.risk.name}"
             )
         return replace(risk, risk=settled(risk.risk, tail, None), law=own)
+    if isinstance(risk, Waste):
+        return replace(risk, risk=settled(risk.risk, "bounded", law))
     if isinstance(risk, Entropic) and risk.tail is None:
         risk = replace(risk, tail=tail)
     require_moment(risk, tail)
