@@ -155,6 +155,14 @@ def test_what_the_readme_concludes(expected: dict[str, Any]) -> None:
     fell = v["eight/expectation/regret"] - v["more/expectation/regret"]
     assert round(100 * fell, 1) == 4.1
     assert [round(2e3 * fell), round(v["pilot/sweep of 3e21/evsi"] / 1e3)] == [82, 86]
+    # "The order of size is right for the dearest, and twice what was announced for the other two."
+    ratio = {n: v[f"refit/{n}/fell"] / v[f"pilot/{n}/evsi"] for n in expected["refitted"]}
+    assert list(ratio) == ["sweep of 3e21", "sweep of 1e21", "sweep of 3e20"]
+    assert 0.8 < ratio["sweep of 3e21"] < 1.25
+    assert all(1.5 < ratio[n] < 2.5 for n in ("sweep of 1e21", "sweep of 3e20"))
+    paid = [v[f"refit/{n}/fell"] - v[f"pilot/{n}/cost"] for n in expected["refitted"]]
+    assert min(paid) > 0
+    assert max(v[f"refit/{n}/published waste"] for n in expected["refitted"]) < 0.0145
     # "N is too large by half"; at $2M the target is met by the published law.
     best = module("steps").by_published_law
     at = (10 ** v["eight/expectation/params"], 10 ** v["eight/expectation/tokens"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,17 @@ def quantile_error(p: float) -> float:
     return float(np.sqrt(p * (1 - p)) / stats.norm.pdf(stats.norm.ppf(p)))
 
 
+def size_spread(plan: bs.Plan, effective: float) -> float:
+    """Monte-Carlo error of log10 of the N that is chosen."""
+    # It is a mean of each draw's log N*, weighted by curvature: twice the error of a plain mean.
+    logs = {k: float(np.log10(v)) for k, v in plan.optimum["params"].items()}
+    return 2.0 * spread(logs) / float(np.sqrt(effective))
+
+
 def of_plan(said: Decided, effective: float, waste_error: float) -> Numbers:
     """The plan and the cheapest budget; N, D and FLOP as log10."""
     optimum, out = said.plan.optimum, {}
-    # N of least mean loss is a mean of each draw's log N*, weighted by curvature: twice the error of a plain mean.
-    logs = {k: float(np.log10(v)) for k, v in optimum["params"].items()}
-    size_error = 2.0 * spread(logs) / np.sqrt(effective)
+    size_error = size_spread(said.plan, effective)
     for r in said.plan.recommendations:
         out[f"{r.risk}/params"] = number(np.log10(r.params), size_error)
         out[f"{r.risk}/tokens"] = number(np.log10(r.tokens), size_error)
@@ -158,6 +164,22 @@ def of_design(design: bs.Design) -> Numbers:
         out[f"pilot/{name}/unsupported"] = share(
             float(row["unsupported"]), design.problem["outcomes"]
         )
+    return out
+
+
+def of_refits(
+    before: bs.Plan, after: Mapping[str, bs.Plan], effective: float, waste_error: float
+) -> Numbers:
+    """By how much the least expected waste fell, in dollars of the budget, once a pilot's runs were fitted too."""
+    total, out = before.problem["dollars"], {}
+    for name, plan in after.items():
+        best = plan.by_utility["waste"]
+        fell = before.by_utility["waste"].regret - best.regret
+        out[f"refit/{name}/fell"] = number(total * fell, total * 2.0**0.5 * waste_error)
+        out[f"refit/{name}/regret"] = number(best.regret, waste_error)
+        size_error = size_spread(plan, effective)
+        out[f"refit/{name}/params"] = number(np.log10(best.params), size_error)
+        out |= judged(f"refit/{name}", best.params, best.tokens, size_error, 0.0)
     return out
 
 
@@ -279,6 +301,18 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
         "bias",
         "too low",
     ]
+    refitted = [
+        [
+            name,
+            f"${v[f'pilot/{name}/evsi']:,.0f}",
+            f"${v[f'refit/{name}/fell']:,.0f}",
+            f"{100 * v[f'refit/{name}/regret']:.1f} %",
+            si(10 ** v[f"refit/{name}/params"]),
+            f"{100 * v[f'refit/{name}/published waste']:.1f} %",
+        ]
+        for name in found["refitted"]
+    ]
+    of_refitted = ["pilot", "EVSI", "expected waste fell by", "to", "N", "published waste"]
     known = [[name, f"${v[f'evppi/{name}']:,.0f}"] for name in found["groups of parameters"]]
     return {
         "pilots": markdown(["run", "sweep", "N", "D", "D/N", "off"], pilots),
@@ -288,6 +322,7 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
             ["known exactly", "worth"], [["everything", f"${v['evpi']:,.0f}"], *known]
         ),
         "design": markdown(["pilot", "cost", "EVSI", "net benefit", "k̂ > 0.7", ""], offered),
+        "refits": markdown(of_refitted, refitted),
         "held out": markdown(of_held, held),
         "conclusion": "\n".join(f"- {line.strip()}" for line in found["conclusion"]),
         "caveats": "\n".join(f"- {c}" for c in found["caveats"]),

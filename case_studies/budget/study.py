@@ -1,7 +1,7 @@
 """You have $2M and eight pilot runs: from their table to the signed plan, and what larger runs then say of it.
 
 Run ``python3 -m uv run python case_studies/budget/study.py`` where ``BAYESCALE_DATA`` names a folder of the public sets
-(else the table is downloaded; two fits, under three minutes on two cores). It prints the tables, draws the figures, and
+(else the table is downloaded; four fits, under five minutes on two cores). It prints the tables, draws the figures, and
 exits with 1 if a number is off ``expected.json`` by more than Monte-Carlo error allows. ``--update`` writes
 ``expected.json``, ``plan.json`` and the tables of the README instead.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from report import Numbers, draw, of_design, of_held_out, of_plan, of_stopping, tables
+from report import Numbers, draw, of_design, of_held_out, of_plan, of_refits, of_stopping, tables
 from steps import (
     SEED,
     Decided,
@@ -27,6 +27,7 @@ from steps import (
     fitted,
     further,
     information,
+    planned,
     stop,
     wanted_pilots,
     written,
@@ -34,6 +35,7 @@ from steps import (
 
 import bayescale as bs
 from bayescale.files import written_beside
+from bayescale.posterior import Fit
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from recorded import off, with_tables
@@ -58,6 +60,11 @@ def listed(pilots: pd.DataFrame, wanted: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
+def added_to(pilots: pd.DataFrame, added: pd.DataFrame, folder: Path, seed: int) -> Fit:
+    """A fit of the eight pilots and the runs that stand for one more."""
+    return fitted(written(pd.concat([pilots, added]), folder / "more.csv"), seed)
+
+
 def study(folder: Path, figures: Path, seed: int) -> tuple[dict[str, Any], bs.Plan]:
     """The content of ``expected.json``, and the plan that is signed."""
     published = bs.load_runs("chinchilla").where(unflagged=True)
@@ -67,12 +74,15 @@ def study(folder: Path, figures: Path, seed: int) -> tuple[dict[str, Any], bs.Pl
     fit = fitted(runs, seed)
     fit.save(folder / "pilots.nc", overwrite=True)
     design, offered = information(fit)
-    best, added = further(table.drop(pilots.index), design, offered)
+    pairs = further(table.drop(pilots.index), design, offered)
+    best, added = pairs[0]
     # Held out of both fits, so that they are judged by the same runs.
     rows = distances(fit, table.drop(pilots.index.union(added.index)))
     eight = decide(fit, published, rows)
-    again = fitted(written(pd.concat([pilots, added]), folder / "more.csv"), seed)
+    again = added_to(pilots, added, folder, seed)
     more = decide(again, published, rows)
+    others = {pilot.name: added_to(pilots, rows, folder, seed) for pilot, rows in pairs[1:]}
+    refits = {best.name: more.plan} | {name: planned(one) for name, one in others.items()}
     stopping = stop(fit)
     draw(eight, design, more, figures)
     waste_error = design.evpi.error / design.problem["total"]
@@ -89,11 +99,15 @@ def study(folder: Path, figures: Path, seed: int) -> tuple[dict[str, Any], bs.Pl
         "pilots": listed(pilots, wanted_pilots()),
         "added": listed(added, np.array(best.runs)),
         "best pilot": best.name,
+        "refitted": list(refits),
         "conclusion": design.conclusion(),
         "risks": [r.risk for r in eight.plan.recommendations],
         "groups of parameters": list(design.evppi),
         "sampler": {"seed": fit.seed, "draws": fit.posterior.sizes["draw"]},
-        "convergence": {"eight": str(fit.convergence), "more": str(again.convergence)},
+        "convergence": {
+            name: str(one.convergence)
+            for name, one in ({"eight": fit, "more": again} | others).items()
+        },
         "verdicts": {n: design.verdict(n) for n in design.table["pilot"].to_numpy().tolist()},
         "caveats": list(eight.plan.caveats),
         "plan": eight.plan.hash,
@@ -101,6 +115,7 @@ def study(folder: Path, figures: Path, seed: int) -> tuple[dict[str, Any], bs.Pl
         "numbers": numbers(eight, "eight")
         | numbers(more, "more")
         | of_design(design)
+        | of_refits(eight.plan, refits, least, waste_error)
         | of_stopping(stopping, least),
     }
     for said in (eight.plan, eight.cheapest, design, stopping, more.plan, more.cheapest):
@@ -112,7 +127,7 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     """What is off, one line each; the plan's hash is of its draws, which differ between machines in the last digit."""
     said = [
         f"{what}: {found[what]}, expected {expected[what]}"
-        for what in ("data", "pilots hash", "pilots", "added", "best pilot", "hashes")
+        for what in ("data", "pilots hash", "pilots", "added", "refitted", "hashes")
         if found[what] != expected[what]
     ]
     return said + off(found["numbers"], expected["numbers"])
