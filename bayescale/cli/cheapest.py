@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayescale.cli.deciding import Drawing, Subject
+from bayescale.cli.deciding import Drawing, Further, Subject
 from bayescale.cli.options import Flag
 from bayescale.cli.output import emit_json, say, say_written, working
 
@@ -27,6 +27,7 @@ def cheapest(
     mfu: str | None = None,
     hardware: str | None = None,
     subject: Subject = Subject(),
+    further: Further = Further(),
     drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
@@ -51,12 +52,15 @@ def cheapest(
         Accelerator, e.g. H100-SXM.
     subject
         Whose curve.
+    further
+        What the law reads besides N and D.
     drawing
         Whether it is drawn too.
     json
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
+    given = further.given()
     from bayescale import decide
 
     with working("searching"):
@@ -69,9 +73,10 @@ def cheapest(
             price_per_hour=price_per_hour,
             mfu=mfu,
             hardware=hardware,
+            **given,
             **whose,
         )
-        written = [] if drawing.plot is None else _draw(fitted, found, whose, drawing)
+        written = [] if drawing.plot is None else _draw(fitted, found, whose | given, drawing)
     if json:
         emit_json(found.to_dict() | {"written": written})
         return

@@ -14,6 +14,7 @@ from bayescale.cli.options import (
     choose_architectures,
     choose_task,
     open_posterior,
+    quantity,
 )
 from bayescale.errors import PlanError
 
@@ -62,6 +63,32 @@ class Subject:
             "task": choose_task(fitted, self.task),
             "allow_unconverged": self.allow_unconverged,
             "allow_experimental": self.allow_experimental,
+        }
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Further:
+    """What some laws read besides N and D.
+
+    Parameters
+    ----------
+    unique_tokens
+        All the tokens there are, e.g. 100B, for a model of repeated data.
+    experts
+        Experts of a routed layer, for a model of routed networks.
+    """
+
+    unique_tokens: str | None = None
+    experts: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Those that were stated, as the arguments that :mod:`bayescale.decide` takes."""
+        stated = {"unique_tokens": self.unique_tokens, "experts": self.experts}
+        return {
+            name: quantity(f"--{name.replace('_', '-')}", text, name)
+            for name, text in stated.items()
+            if text is not None
         }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from bayescale.cli.deciding import Drawing, Subject
+from bayescale.cli.deciding import Drawing, Further, Subject
 from bayescale.cli.options import Flag
 from bayescale.cli.output import emit_json, notes, number, say_written, table, working
 from bayescale.errors import PlanError
@@ -27,6 +27,7 @@ def pareto(
     grid: str = "world",
     risk: str = "expectation",
     subject: Subject = Subject(),
+    further: Further = Further(),
     drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
@@ -52,12 +53,15 @@ def pareto(
         Of the loss, as in bayescale plan: one of the share wasted is of one budget, and refused.
     subject
         Whose curve.
+    further
+        What the law reads besides N and D.
     drawing
         Whether it is drawn too.
     json
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
+    given = further.given()
     if price and len(price) != len(hardware):
         raise PlanError(f"{len(price)} prices for {len(hardware)} kinds: one for each --hardware")
     from bayescale import decide
@@ -74,6 +78,7 @@ def pareto(
             low,
             high,
             risk=risk,
+            **given,
             **whose,
         )
         written = drawing.save("pareto", found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from bayescale.cli.deciding import Subject
+from bayescale.cli.deciding import Further, Subject
 from bayescale.cli.options import (
     Flag,
     Several,
@@ -33,7 +33,7 @@ def plan(
     spending: Spending = Spending(),
     risk: Several = (),
     target_loss: float | None = None,
-    unique_tokens: str | None = None,
+    further: Further = Further(),
     subject: Subject = Subject(),
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     force: Flag = False,
@@ -46,10 +46,10 @@ def plan(
     fit
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     problem
-        A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, architecture
-        or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour, mfu, hardware;
-        candidates, a list of { params, tokens } instead of all sizes along the budget; and a table [constraints] with
-        tokens, days, dollars, bytes_per_param (for the memory), accelerators.
+        A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, experts,
+        architecture or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour,
+        mfu, hardware; candidates, a list of { params, tokens } instead of all sizes along the budget; and a table
+        [constraints] with tokens, days, dollars, bytes_per_param (for the memory), accelerators.
     spending
         What the run may cost.
     risk
@@ -59,8 +59,8 @@ def plan(
         stack. Repeated: one recommendation each.
     target_loss
         For the probability of reaching it.
-    unique_tokens
-        All the tokens there are, e.g. 100B, for a model of repeated data.
+    further
+        What the law reads besides N and D.
     subject
         Whose curve.
     output
@@ -76,7 +76,8 @@ def plan(
         "budget": spending,
         "risk": list(risk),
         "target_loss": target_loss,
-        "unique_tokens": unique_tokens,
+        "unique_tokens": further.unique_tokens,
+        "experts": further.experts,
         "architecture": subject.architecture,
         "new_architecture": subject.new_architecture,
         "task": subject.task,
@@ -133,7 +134,7 @@ def make_plan(
         budget,
         risks,
         problem.target_loss,
-        unique_tokens=problem.tokens(),
+        **problem.given(),
         candidates=problem.pairs(),
         constraints=problem.get_constraints(),
         architecture=groups[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bayescale.cli.deciding import Drawing
+from bayescale.cli.deciding import Drawing, Further
 from bayescale.cli.options import Flag, Several, choose_task, open_posterior
 from bayescale.cli.output import emit_json, notes, say, say_written, table, working
 from bayescale.cli.spending import Spending
@@ -27,6 +27,7 @@ def select(
     high: float | None = None,
     architecture: str | None = None,
     task: str | None = None,
+    further: Further = Further(),
     drawing: Drawing = Drawing(),
     allow_unconverged: Flag = False,
     allow_experimental: Flag = False,
@@ -56,6 +57,8 @@ def select(
         Where studies are compared: of which architecture.
     task
         Needed where several were fitted.
+    further
+        What the law reads besides N and D.
     drawing
         Whether frontiers and P(best) are drawn too.
     allow_unconverged
@@ -66,6 +69,7 @@ def select(
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
+    given = further.given()
     from bayescale import decide
     from bayescale.posterior import New
 
@@ -84,6 +88,7 @@ def select(
             high=high,
             architecture=architecture,
             task=choose_task(fitted, task),
+            **given,
             allow_unconverged=allow_unconverged,
             allow_experimental=allow_experimental,
         )

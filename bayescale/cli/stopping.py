@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bayescale.cli.deciding import Drawing, Subject
+from bayescale.cli.deciding import Drawing, Further, Subject
 from bayescale.cli.options import Flag, pairs, quantity
 from bayescale.cli.output import emit_json, say, say_written, working
 from bayescale.errors import PlanError
@@ -31,6 +31,7 @@ def stopping(
     high: float | None = None,
     kind: Literal["campaign", "expected"] = "campaign",
     subject: Subject = Subject(),
+    further: Further = Further(),
     drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
@@ -62,12 +63,15 @@ def stopping(
         campaign: with the offset that a new campaign shares; expected: the curve alone.
     subject
         Whose curve.
+    further
+        What the law reads besides N and D.
     drawing
         Whether it is drawn too.
     json
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
+    given = further.given()
     value = _value(per_nat, worth, target_loss, accuracy)
     from bayescale import decide
 
@@ -82,6 +86,7 @@ def stopping(
             low=low,
             high=high,
             kind=kind,
+            **given,
             **whose,
         )
         written = drawing.save("stopping", found)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, fitted_compute
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.reach import Reach, TargetKind, require_target
@@ -27,6 +28,8 @@ def budget_frontier(
     *,
     kind: TargetKind = "campaign",
     share: float = 0.1,
+    unique_tokens: float | None = None,
+    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -40,7 +43,7 @@ def budget_frontier(
 
     Parameters
     ----------
-    fit, target_loss, kind, architecture, task, study, allow_unconverged, allow_experimental
+    fit, target_loss, kind, unique_tokens, experts, architecture, task, study, allow_unconverged, allow_experimental
         As in :func:`bayescale.cheapest`.
     low, high : float
         Smallest and largest budget, in FLOP.
@@ -66,7 +69,8 @@ def budget_frontier(
         raise PlanError(f"budgets from {low:g} to {high:g} FLOP (expected the smaller one first)")
     first = fit.members[0]
     where = first.groups(architecture, task, study)
-    reach = Reach.of(fit, where, target, kind)
+    given = read_given(unique_tokens, experts)
+    reach = Reach.of(fit, where, target, kind, given)
     sides = [IsoFlop(reach.curve, float(np.log(c))).candidates()[0] for c in ends]
     # The same N at every budget: P then never falls as the budget grows.
     log_params = np.linspace(sides[0][0], sides[1][-1], len(sides[0]))
@@ -93,6 +97,7 @@ def budget_frontier(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
+            **given,
         },
     )
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 from bayescale.decide.costs.budget import LEAST_FLOP, MOST_FLOP, Budget
 from bayescale.decide.costs.uncertain import Uncertain
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, grounds, provenance
 from bayescale.decide.plans.plan import si
 from bayescale.decide.plans.reach import (
@@ -102,6 +103,8 @@ def cheapest(
     price_per_hour: Uncertain | None = None,
     mfu: Uncertain | None = None,
     hardware: str | None = None,
+    unique_tokens: float | None = None,
+    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -112,6 +115,8 @@ def cheapest(
 
     A chance constraint, solved exactly on the draws: at a given N each draw reaches the target from one C on, so that
     the least budget there is an order statistic over draws, and the answer is its minimum over N (0.02 nats apart).
+    Where unique tokens or experts are given, that C is searched; a draw whose loss rises again as data are repeated
+    without end is there from where it first gets there, as a run that is stopped in time.
 
     Parameters
     ----------
@@ -126,6 +131,8 @@ def cheapest(
         neither.
     price_per_hour, mfu, hardware : optional
         All three, to say what it costs (as expected, where they are uncertain); see :class:`Budget`.
+    unique_tokens, experts : float, optional
+        Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -153,11 +160,13 @@ def cheapest(
     priced = Budget(compute=LEAST_FLOP, price_per_hour=price_per_hour, mfu=mfu, hardware=hardware)
     first = fit.members[0]
     where = first.groups(architecture, task, study)
-    reach = Reach.of(fit, where, target, kind)
+    given = read_given(unique_tokens, experts)
+    reach = Reach.of(fit, where, target, kind, given)
 
     if reach.most < probability:
+        said = "".join(f", with {name} = {value:g}" for name, value in given.items())
         raise PlanError(
-            f"P(loss ≤ {target:g}) reaches {reach.most:.3g} at most, below {probability:g}: in "
+            f"P(loss ≤ {target:g}) reaches {reach.most:.3g} at most{said}, below {probability:g}: in "
             f"{100 * reach.below_floor:.0f} % of the draws the floor lies above the target; "
             "raise target_loss or lower probability"
         )
@@ -184,6 +193,7 @@ def cheapest(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
+            **given,
         },
         compute=compute,
         params=params,
@@ -196,6 +206,6 @@ def cheapest(
         p_below_floor=reach.below_floor,
         p_most=reach.most,
         loss=named_quantiles(reach.loss(log_params[[at]], cost[[at]])[:, 0]),
-        caveats=tuple(grounds(fit, where, [params], [tokens])),
+        caveats=tuple(grounds(fit, where, [params], [tokens], given)),
         provenance=provenance(fit),
     )

@@ -10,6 +10,10 @@ import numpy as np
 from bayescale.laws import STEP
 from bayescale.posterior import Curve
 
+LOOKS, HALVINGS = (
+    36,
+    30,
+)  # along the range of log D, two nats apart, then between two looks: to 2e-9 nats
 MOST_TOKENS = float(np.log(1e30))  # beyond it a target counts as out of reach at that N
 
 
@@ -22,6 +26,8 @@ class Inverse:
 
     def log_tokens(self, log_n: np.ndarray) -> np.ndarray:
         """Infinite where no D reaches the target, or only one beyond any meaning."""
+        if self.curve.given:
+            return self._searched(log_n)
         curve, t = self.curve, {k: v[:, None] for k, v in self.curve.theta.items()}
         u = log_n - curve.pivots["params"]
         if "params" in curve.walks:
@@ -34,6 +40,30 @@ class Inverse:
         v = (np.log1p(-t["omega"]) - of_d) * t["gamma"] / t["delta"]
         log_d = self._unstretched(v) + curve.pivots["tokens"]
         return np.where(log_d < MOST_TOKENS, np.maximum(log_d, 0.0), np.inf)
+
+    def _searched(self, log_n: np.ndarray) -> np.ndarray:
+        """By bisection: what tokens are worth may have no inverse in closed form."""
+        ends = {"params": (float(log_n.min()), float(log_n.max())), "tokens": (0.0, MOST_TOKENS)}
+        curve, target = self.curve.reaching(ends), self.log_target[:, None]
+
+        def reached(log_d: np.ndarray) -> np.ndarray:
+            return np.asarray(curve.log_reducible({"params": log_n, "tokens": log_d}) <= target)
+
+        shape = np.broadcast_shapes(target.shape, log_n.shape)
+        # A loss may rise again as data are repeated without end: the first D that is enough, and not any.
+        steps = np.linspace(0.0, MOST_TOKENS, LOOKS)
+        high = np.full(shape, np.inf)
+        for step in steps:
+            there = np.isinf(high) & reached(np.full(shape, step))
+            high = np.where(there, step, high)
+        never = np.isinf(high)
+        high = np.where(never, MOST_TOKENS, high)
+        low = np.maximum(high - steps[1], 0.0)
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            enough = reached(middle)
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(never, np.inf, high)
 
     def _unstretched(self, v: np.ndarray) -> np.ndarray:
         if "tokens" not in self.curve.walks:

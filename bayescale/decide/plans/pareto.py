@@ -10,6 +10,7 @@ import xarray as xr
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.costs.costing import Fleet
 from bayescale.decide.costs.units import Flop
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.judging import Outcomes, read_risks, require_of_loss
@@ -57,6 +58,8 @@ def pareto(
     high: float,
     *,
     risk: Risk | str | None = None,
+    unique_tokens: float | None = None,
+    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -75,6 +78,8 @@ def pareto(
         Smallest and largest budget, in FLOP.
     risk : Risk or str, optional
         Of the loss; the expectation by default.
+    unique_tokens, experts : float, optional
+        Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -95,26 +100,27 @@ def pareto(
     """
     require_posterior(fit, "pareto")
     admit(fit, allow_unconverged, allow_experimental)
-    given = [fleets] if isinstance(fleets, Fleet) else list(fleets)
-    if not given:
+    kinds = [fleets] if isinstance(fleets, Fleet) else list(fleets)
+    if not kinds:
         raise PlanError("fleets is an empty list: name at least one, Fleet(hardware=..., mfu=...)")
     ends = [Budget(compute=c).flop for c in (low, high)]
     if not ends[0] < ends[1]:
         raise PlanError(f"budgets from {low:g} to {high:g} FLOP (expected the smaller one first)")
     first = fit.members[0]
     where = first.groups(architecture, task, study)
-    iso = IsoFlop.of(fit, where, ends[0])
+    given = read_given(unique_tokens, experts)
+    iso = IsoFlop.of(fit, where, ends[0], given)
     (asked,) = read_risks(Expectation() if risk is None else risk, iso.curve)
     measure = require_of_loss(asked, "pareto")
     rows = [_along(iso.at(float(c)), measure) for c in np.geomspace(ends[0], ends[1], BUDGETS)]
     actions = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     actions["serving_flop"] = PER_SERVED_TOKEN * actions["params"]
     count = len(actions["params"])
-    table = {name: np.tile(values, len(given)) for name, values in actions.items()}
-    table["fleet"] = np.repeat(np.arange(len(given)), count)
+    table = {name: np.tile(values, len(kinds)) for name, values in actions.items()}
+    table["fleet"] = np.repeat(np.arange(len(kinds)), count)
     objectives = ["risk", "serving_flop"]
     for unit in ("money", "kgco2e"):
-        each = [_per_flop(fleet, unit, len(iso.curve.floor), fit.seed) for fleet in given]
+        each = [_per_flop(fleet, unit, len(iso.curve.floor), fit.seed) for fleet in kinds]
         if all(rate is not None for rate in each):
             rate = np.array([float(r) for r in each if r is not None])
             table[unit] = table["compute"] * rate[table["fleet"]]
@@ -125,10 +131,11 @@ def pareto(
         attrs={
             "objectives": objectives,
             "risk": measure.name,
-            "fleets": [fleet.hardware for fleet in given],
+            "fleets": [fleet.hardware for fleet in kinds],
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
+            **given,
         },
     )
 

@@ -190,6 +190,8 @@ def _headline(problem: dict[str, Any]) -> str:
     named = [problem[side] for side in ("architecture", "task") if problem[side] != UNNAMED[side]]
     if "unique_tokens" in problem:
         named.append(f"{si(problem['unique_tokens'])} unique tokens")
+    if "experts" in problem:
+        named.append(f"{problem['experts']:g} experts")
     return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
 
 

@@ -11,12 +11,13 @@ import xarray as xr
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.actions import Actions, Candidates
 from bayescale.decide.plans.constraints import Constraints
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plans.judging import Preferred, on_one_draw, read_risks
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.preregistration import RunForecast
-from bayescale.decide.plans.reach import require_count, require_target
+from bayescale.decide.plans.reach import require_target
 from bayescale.decide.risks.risk import Expectation, Risk
 from bayescale.decide.risks.waste import Waste
 from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
@@ -33,6 +34,7 @@ def plan(
     target_loss: float | None = None,
     *,
     unique_tokens: float | None = None,
+    experts: float | None = None,
     candidates: Candidates | None = None,
     constraints: Constraints | None = None,
     architecture: Group | None = None,
@@ -60,6 +62,8 @@ def plan(
     unique_tokens : float, optional
         U, all the tokens there are: more are had by repeating them. For a law of repeated data; without it none is
         repeated, whatever D.
+    experts : float, optional
+        Of a routed layer, for a law of routed networks; without it the network is dense.
     candidates : sequence of (float, float), optional
         The actions as pairs of N and D; by default all N along the budget, C = 6·N·D. Their regret, too, is against the
         best use of the whole budget.
@@ -85,7 +89,7 @@ def plan(
         require_target(target_loss)
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
-    given = {} if unique_tokens is None else {"unique_tokens": require_count(unique_tokens)}
+    given = read_given(unique_tokens, experts)
     iso = IsoFlop.of(fit, where, budget, given)
     risks = read_risks(risk, iso.curve)
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.constraints import Constraints
-from bayescale.decide.plans.reach import require_count, require_target
+from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.reach import require_target
 from bayescale.decide.plans.tables import (
     BudgetTable,
     CandidateTable,
@@ -31,8 +32,8 @@ class Problem(GroupTable):
     risk : list of str
         As text, ``"cvar:0.1"``; empty for the expected waste.
     target_loss : float or None
-    unique_tokens : float or str or None
-        As a number, or as ``"100B"``.
+    unique_tokens, experts : float or str or None
+        Further inputs of the law, as numbers, or as ``"100B"``.
     architecture, task, study : str or None
         Fitted labels.
     candidates : list of CandidateTable or None
@@ -47,6 +48,7 @@ class Problem(GroupTable):
     risk: list[str] = Field(default_factory=list)
     target_loss: float | None = None
     unique_tokens: Count | None = None
+    experts: Count | None = None
     study: str | None = None
     candidates: list[CandidateTable] | None = None
     constraints: ConstraintsTable | None = None
@@ -67,11 +69,10 @@ class Problem(GroupTable):
         """The risk measures; None for the default."""
         return [parse_risk(text) for text in self.risk] or None
 
-    def tokens(self) -> float | None:
-        """Unique tokens, as a number."""
-        if self.unique_tokens is None:
-            return None
-        return require_count(count(self.unique_tokens, "tokens", "unique_tokens"))
+    def given(self) -> dict[str, float]:
+        """Further inputs of the law, as numbers."""
+        stated = {"unique_tokens": self.unique_tokens, "experts": self.experts}
+        return read_given(**{n: count(v, n, n) for n, v in stated.items() if v is not None})
 
 
 def load_problem(path: str | Path) -> Problem:
@@ -87,7 +88,7 @@ def load_problem(path: str | Path) -> Problem:
     problem = read(path, Problem)
     problem.get_budget()
     problem.risks()
-    problem.tokens()
+    problem.given()
     problem.get_constraints()
     problem.pairs()
     problem.group()

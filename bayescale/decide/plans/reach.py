@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -20,7 +21,6 @@ from bayescale.predict import campaign_offset
 
 TargetKind = Literal["campaign", "expected"]
 LARGEST_PARAMS = float(np.log(1e20))
-MOST_COUNT = 1e30
 COARSE, FINE = (
     0.25,
     0.02,
@@ -34,16 +34,6 @@ def require_target(target: object) -> float:
     value = float(target)
     if not (np.isfinite(value) and value > 0):
         raise PlanError(f"target_loss = {value:g} (expected a positive loss)")
-    return value
-
-
-def require_count(tokens: object) -> float:
-    """A number of tokens, or an error that says what it is."""
-    if isinstance(tokens, bool) or not isinstance(tokens, Real):
-        raise PlanError(f"unique_tokens = {tokens!r} (expected a number)")
-    value = float(tokens)
-    if not 1.0 <= value <= MOST_COUNT:
-        raise PlanError(f"unique_tokens = {value:g} (expected from 1 to {MOST_COUNT:g})")
     return value
 
 
@@ -81,9 +71,16 @@ class Reach:
     chains: int
 
     @classmethod
-    def of(cls, fit: Posterior, where: dict[Side, Group], target: float, kind: TargetKind) -> Reach:
-        """Take the draws of one group of a fit, or of a stack."""
-        curve = joint_curve(fit, where)
+    def of(
+        cls,
+        fit: Posterior,
+        where: dict[Side, Group],
+        target: float,
+        kind: TargetKind,
+        given: Mapping[str, float] | None = None,
+    ) -> Reach:
+        """Take the draws of one group of a fit, or of a stack; ``given`` states further inputs of the law."""
+        curve = joint_curve(fit, where, given)
         offset = target_offset(fit, where, kind, len(curve.floor))
         chains = 1 if isinstance(curve, Mixture) else fit.members[0].posterior.sizes["chain"]
         return cls(curve, require_target(target) * np.exp(-offset), offset, chains)

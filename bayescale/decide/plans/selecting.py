@@ -11,6 +11,7 @@ import xarray as xr
 
 from bayescale.decide.costs.budget import MOST_FLOP, Budget
 from bayescale.decide.plans.crossing import STEPS_A_DECADE, Crossing
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.judging import Outcomes, best_size, judged, read_risks
@@ -36,6 +37,8 @@ def select(
     risk: Risk | str | None = None,
     low: float | None = None,
     high: float | None = None,
+    unique_tokens: float | None = None,
+    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -61,6 +64,8 @@ def select(
         By which ``best`` is chosen; by default the expected share of the budget wasted, as in :func:`plan`.
     low, high : float, optional
         Range of budgets, in FLOP, that is searched for crossings: from the smallest fitted run to 1,000 budgets.
+    unique_tokens, experts : float, optional
+        Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
         Of the sides that are not compared, as in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -86,7 +91,8 @@ def select(
     fixed: dict[Side, Group | None] = {"architecture": architecture, "task": task, "study": study}
     places = _places(first, by, among, fixed)
     log_compute = _budgets(first, budget, low, high)
-    sides = [IsoFlop.of(fit, where, budget) for where in places.values()]
+    given = read_given(unique_tokens, experts)
+    sides = [IsoFlop.of(fit, where, budget, given) for where in places.values()]
     (measure,) = read_risks(risk, sides[0].curve)
 
     log_params = np.array([_size(iso) for iso in sides])
@@ -125,6 +131,7 @@ def select(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{s: str(g) for s, g in next(iter(places.values())).items() if s != by},
+            **given,
         },
         table=xr.Dataset({k: ("group", v) for k, v in table.items()}, coords={"group": names}),
         crossings=_crossings(names, pairs, paths, log_compute),
@@ -146,7 +153,7 @@ def select(
             *dict.fromkeys(
                 said
                 for where, n, d in zip(places.values(), params, tokens, strict=True)
-                for said in grounds(fit, where, [float(n)], [float(d)])
+                for said in grounds(fit, where, [float(n)], [float(d)], given)
             ),
         ),
         provenance=provenance(fit),

@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 
 from bayescale.decide.costs.budget import LEAST_FLOP, MOST_FLOP, Budget
 from bayescale.decide.costs.uncertain import Uncertain
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop, size_range
 from bayescale.decide.plans.plan import si
@@ -98,6 +99,8 @@ def stopping(
     low: float | None = None,
     high: float | None = None,
     kind: TargetKind = "campaign",
+    unique_tokens: float | None = None,
+    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -121,6 +124,8 @@ def stopping(
         Range of budgets searched, in FLOP: from the smallest fitted run to 10⁶ times the largest.
     kind : {"campaign", "expected"}
         As in :func:`cheapest`.
+    unique_tokens, experts : float, optional
+        Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -150,7 +155,8 @@ def stopping(
     ends = [Budget(compute=c, **prices) for c in (start, end)]
     if not ends[0].flop < ends[1].flop:
         raise PlanError(f"budgets from {start:g} to {end:g} FLOP (expected the smaller one first)")
-    iso = IsoFlop.of(fit, where, ends[0])
+    given = read_given(unique_tokens, experts)
+    iso = IsoFlop.of(fit, where, ends[0], given)
     offset = target_offset(fit, where, kind, len(iso.curve.floor))
     rate = ends[0].rate_draws(len(offset), fit.seed)
     if rate is None:  # for the type checker: all three are required
@@ -184,6 +190,7 @@ def stopping(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
+            **given,
         },
         compute=compute,
         dollars=float(dollars[at]),
@@ -202,7 +209,7 @@ def stopping(
                 "fitted_compute": ("edge", list(fitted)),
             }
         ),
-        caveats=(*_edges(at, len(fine)), *grounds(fit, where, [params], [tokens])),
+        caveats=(*_edges(at, len(fine)), *grounds(fit, where, [params], [tokens], given)),
         provenance=provenance(fit),
     )
 

@@ -1,0 +1,173 @@
+"""Unique tokens and experts in every decision: without repetition nothing changes, with it the answers are by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import make_fit, make_runs
+
+from bayescale.cli.run import run
+from bayescale.decide import (
+    Fleet,
+    IsoFlop,
+    PerNat,
+    budget_frontier,
+    cheapest,
+    load_problem,
+    pareto,
+    plan,
+    select,
+    stopping,
+)
+from bayescale.errors import PlanError
+from bayescale.posterior import Fit, Stacked
+
+FLEET = Fleet(hardware="H100-SXM", mfu=0.4)
+PRICES: dict[str, Any] = {"price_per_hour": 2.7, "mfu": 0.4, "hardware": "H100-SXM"}
+ENOUGH, FEW = 1e29, 5e9
+ALLOWED: dict[str, Any] = {"allow_experimental": True}
+
+# How each decision is asked, and the loss that its answer brings.
+Asked = Callable[..., float]
+DECISIONS: dict[str, Asked] = {
+    "plan": lambda fit, **given: plan(fit, 1e22, **given).by_utility["loss"].loss,
+    "select": lambda fit, **given: float(
+        select(fit, 1e22, among=["gpt", "mamba"], high=1e23, **given).table["loss"][0]
+    ),
+    "pareto": lambda fit, **given: float(pareto(fit, FLEET, 1e22, 1.1e22, **given)["loss"].min()),
+    "budget_frontier": lambda fit, **given: float(
+        budget_frontier(fit, 2.4, 1e21, 1e22, architecture="gpt", **given)["loss"][-1]
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def fit() -> Fit:
+    return make_fit("repeated-data", make_runs(("gpt", "mamba")), draws=30, drift=False)
+
+
+def asked(name: str, fit: Fit, **given: float) -> float:
+    own = {} if name in ("select", "budget_frontier") else {"architecture": "gpt"}
+    return DECISIONS[name](fit, **own, **given, **ALLOWED)
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_decision_sees_repetition_and_only_repetition(fit: Fit, name: str) -> None:
+    # A plan with data given searches on a grid, .004 nats apart, what it else knows in closed form.
+    without, enough = asked(name, fit), asked(name, fit, unique_tokens=ENOUGH)
+    assert enough == pytest.approx(without, rel=1e-4)
+    assert asked(name, fit, unique_tokens=FEW) > without * 1.001
+
+
+def test_the_cheapest_way_with_few_data(fit: Fit) -> None:
+    target: dict[str, Any] = {"target_loss": 2.6, "probability": 0.3, "kind": "expected"}
+    target |= {"architecture": "gpt"} | ALLOWED
+    without = cheapest(fit, **target)
+    with pytest.raises(PlanError, match=r"reaches 0.* at most, with unique_tokens = 5e\+09"):
+        cheapest(fit, **target | {"probability": 0.9}, unique_tokens=FEW)
+    # By bisection what was a closed form: both to 1e-9 nats, the order statistic is of one draw.
+    assert cheapest(fit, **target, unique_tokens=ENOUGH).compute == pytest.approx(without.compute)
+    few = cheapest(fit, **target, unique_tokens=FEW)
+    assert few.compute > 1.01 * without.compute
+    assert few.problem["unique_tokens"] == FEW
+    assert not any("unlimited" in said for said in few.caveats)
+
+    def reached(compute: float) -> float:
+        """Share of the draws at the target with this N, stopped at their best."""
+        log_n, loss = np.log([few.params]), np.inf
+        for spent in compute * np.exp(-np.arange(0.0, 8.0, 0.05)):
+            iso = IsoFlop.of(fit, fit.groups("gpt"), float(spent), {"unique_tokens": FEW})
+            loss = np.minimum(loss, iso.loss(iso.log_reducible(log_n)))
+        return float((loss <= 2.6).mean())
+
+    assert reached(few.compute * 1.001) >= 0.3
+    assert reached(few.compute * 0.999) < 0.3
+
+
+def test_stopping_with_few_data(fit: Fit) -> None:
+    value = PerNat(1e6)
+    where: dict[str, Any] = {"architecture": "gpt", "high": 1e24, "kind": "expected"} | ALLOWED
+    without = stopping(fit, value, **PRICES, **where)
+    enough = stopping(fit, value, **PRICES, **where, unique_tokens=ENOUGH)
+    # Budgets are a 64th of a decade apart.
+    assert abs(np.log10(enough.compute / without.compute)) < 1.5 / 64
+    few = stopping(fit, value, **PRICES, **where, unique_tokens=1e8)
+    # Repeats bring less: they stop paying sooner.
+    assert few.compute < 0.9 * without.compute
+    assert few.problem["unique_tokens"] == 1e8
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+@pytest.mark.parametrize("given", [{"unique_tokens": 1e9}, {"experts": 8.0}])
+def test_a_law_that_does_not_read_it_refuses(name: str, given: dict[str, float]) -> None:
+    other = make_fit(runs=make_runs(("gpt", "mamba")), draws=10)
+    (key,) = given
+    with pytest.raises(PlanError, match=f"{key} is not read by 'parameter-data'"):
+        asked(name, other, **given)
+
+
+def test_experts_in_a_law_of_both_axes(tmp_path: Path) -> None:
+    priors = {"gain": "routing_gain", "fading": "routing_fading"}
+    priors |= {"E_start": "experts_start", "E_max": "experts_most"}
+    own = "\n".join(f'[parameters.{name}]\nprior = "{prior}"' for name, prior in priors.items())
+    path = tmp_path / "both.toml"
+    path.write_text(f'name = "both"\nextends = "parameter-data"\neffective = ["routed"]\n\n{own}\n')
+    both = make_fit(path, make_runs(), draws=60, drift=False)
+    dense, one = plan(both, 1e22, **ALLOWED), plan(both, 1e22, experts=1.0, **ALLOWED)
+    many = plan(both, 1e22, experts=64.0, **ALLOWED)
+    assert one.by_utility["loss"].loss == pytest.approx(dense.by_utility["loss"].loss, rel=1e-4)
+    # Experts make a network as good as a larger one: less loss for the same FLOP.
+    assert many.by_utility["loss"].loss < dense.by_utility["loss"].loss
+    assert many.problem["experts"] == 64.0
+    assert "64 experts" in str(many)
+    # A stack takes what one of its laws reads.
+    stacked = Stacked((both, make_fit(runs=make_runs(), draws=60)), (0.5, 0.5))
+    assert plan(stacked, 1e22, experts=64.0, **ALLOWED).problem["experts"] == 64.0
+
+
+def test_files_and_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = make_fit("repeated-data", make_runs(("gpt", "mamba")), draws=10, drift=False)
+    saved, asked_for = small.save(tmp_path / "fit.nc"), tmp_path / "plan.toml"
+    asked_for.write_text('unique_tokens = "5B"\nexperts = 8\n[budget]\ncompute = 1e22\n')
+    assert load_problem(asked_for).given() == {"unique_tokens": 5e9, "experts": 8.0}
+    asked_for.write_text("experts = 0\n[budget]\ncompute = 1e22\n")
+    with pytest.raises(PlanError, match=r"experts = 0 .expected from 1"):
+        load_problem(asked_for)
+    common = ["--unique-tokens", "5B", "--allow-experimental", "--json"]
+    one = ["--architecture", "gpt", *common]
+    prices = ["--price-per-hour", "2.7", "--mfu", "0.4", "--hardware", "H100-SXM"]
+    commands = [
+        ["plan", saved, "--compute", "1e22", *one],
+        ["select", saved, "--compute", "1e22", "--high", "1e23", *common],
+        ["cheapest", saved, "--target-loss", "2.6", "--probability", "0.4", *one],
+        ["stopping", saved, "--per-nat", "1e6", "--high", "1e23", *prices, *one],
+        [
+            "pareto",
+            saved,
+            "--low",
+            "1e22",
+            "--high",
+            "2e22",
+            "--hardware",
+            "H100-SXM",
+            "--mfu",
+            ".4",
+            *one,
+        ],
+    ]
+    for words in commands:
+        code = run([str(w) for w in words])
+        out, err = capsys.readouterr()
+        assert (code, err) == (0, ""), words
+        content = json.loads(out)
+        assert content.get("problem", content)["unique_tokens"] == 5e9, words[0]
+    assert (
+        run([str(w) for w in ["cheapest", saved, "--target-loss", "2.6", "--experts", "8", *one]])
+        == 1
+    )
+    assert "experts is not read by 'repeated-data'" in capsys.readouterr().err
