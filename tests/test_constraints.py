@@ -84,6 +84,46 @@ def test_all_that_would_be_searched_may_be_left_out() -> None:
         assert d <= 1e9 * (1 + 1e-9) if limit.tokens else n <= 80e9 / 1e5 * (1 + 1e-9)
 
 
+def test_latency_is_bytes_of_the_weights_over_bandwidth() -> None:
+    # H100 SXM reads 3.35e12 bytes/s: 10 ms a token are 33.5e9 bytes, 16.75B weights of two bytes.
+    one = plan(besiroglu(), PRICED, constraints=Constraints(latency=0.010))
+    assert chosen(one)[0] == pytest.approx(16.75e9, rel=1e-3)
+    (late,) = (i for i in one.infeasible if i.reason.startswith("latency"))
+    assert late.params_lo == pytest.approx(16.75e9)
+    needed = late.params_hi * 2 / 3.35e12
+    assert late.reason == f"latency: needs {needed:.3g} s a token, 0.01 are allowed at the largest"
+    assert one.problem["constraints"] == {"latency": 0.010}
+    # Twice the accelerators at half the bytes: four times the N, and still feasible at N* = 72.2B beyond that.
+    four = Constraints(latency=0.010, bytes_per_weight=1.0, serving_accelerators=2)
+    assert chosen(plan(besiroglu(), PRICED, constraints=four))[0] == pytest.approx(67e9, rel=1e-3)
+    eight = Constraints(latency=0.010, bytes_per_weight=1.0, serving_accelerators=4)
+    free = chosen(plan(besiroglu(), PRICED))
+    assert chosen(plan(besiroglu(), PRICED, constraints=eight))[0] == pytest.approx(
+        free[0], rel=1e-2
+    )
+
+
+def test_what_serves_holds_the_weights(fit: Fit) -> None:
+    # However much time there is, 80 GB hold 40B weights of two bytes.
+    slow = plan(besiroglu(), PRICED, constraints=Constraints(latency=10.0))
+    assert chosen(slow)[0] == pytest.approx(40e9, rel=1e-3)
+    reasons = [i.reason for i in slow.infeasible]
+    assert [r for r in reasons if r.startswith("serving memory: needs")] == reasons
+    listed = plan(
+        fit,
+        PRICED,
+        candidates=[(7e9, 1e12), (70e9, 1e12)],
+        constraints=Constraints(latency=0.01, serving_accelerators=2),
+    )
+    (left,) = listed.infeasible
+    assert left.reason == f"latency: needs {140e9 / 6.7e12:.3g} s a token, 0.01 are allowed"
+    both = Constraints(tokens=1e11, latency=0.01)
+    with pytest.raises(
+        PlanError, match=r"tokens ask for N ≥ 9.6e\+11, the latency for N ≤ 1.68e\+10"
+    ):
+        plan(fit, PRICED, constraints=both)
+
+
 # ------------------------------------------------------------------ lists
 
 
@@ -134,6 +174,12 @@ def test_a_list_is_weighed_as_it_is(fit: Fit, tmp_path: Path) -> None:
         ),
         ({"constraints": {"dollars": 1e6}}, "constraints.dollars needs price_per_hour"),
         ({"constraints": {"bytes_per_param": 16.0}}, "needs accelerators and hardware"),
+        ({"constraints": {"latency": 0.02}}, "constraints.latency needs hardware"),
+        ({"constraints": {"latency": -0.02}}, r"constraints.latency = -0.02"),
+        (
+            {"constraints": {"bytes_per_weight": 1.0}},
+            "bytes_per_weight is of serving: give latency",
+        ),
     ],
 )
 def test_what_cannot_be_read(fit: Fit, options: dict[str, Any], message: str) -> None:
@@ -159,9 +205,22 @@ def test_a_file_states_candidates_and_constraints(tmp_path: Path) -> None:
     stated = load_problem(path)
     assert stated.pairs() == [(70e9, 1.3e12)]
     assert stated.get_constraints() == Constraints(tokens=5e12, days=30.0, accelerators=1024.0)
+    path.write_text(
+        "[budget]\ncompute = 1e24\n[constraints]\nlatency = 0.02\nserving_accelerators = 8\n"
+    )
+    served = Constraints(latency=0.02, serving_accelerators=8.0)
+    assert load_problem(path).get_constraints() == served
     path.write_text("[budget]\ncompute = 1e24\n[constraints]\ntoken = 1e12\n")
     with pytest.raises(UnknownNameError, match=r"'token' in .*constraints.* mean 'tokens'"):
         load_problem(path)
     path.write_text("[budget]\ncompute = 1e24\n[constraints]\ndays = -3.0\n")
     with pytest.raises(PlanError, match="days = -3"):
         load_problem(path)
+
+
+def test_a_bandwidth_that_is_not_known_is_not_made_up() -> None:
+    lacking = Budget(compute=1e24, price_per_hour=2.0, mfu=0.4, hardware="H100-PCIe")
+    with pytest.raises(
+        PlanError, match=r"the bandwidth of H100-PCIe is not known; those of .*H100"
+    ):
+        Constraints(latency=0.01).limits(lacking)

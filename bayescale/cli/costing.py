@@ -34,18 +34,19 @@ def list_hardware(*, json: Flag = False) -> None:
             chip.name,
             *(_tera(chip.peak.get(p)) for p in ("bf16", "fp16", "fp8")),
             number(chip.memory_gb),
+            _tera(chip.bandwidth),
             _or_dash(chip.watts),
             _or_dash(chip.price_per_hour),
             chip.source,
         ]
         for chip in chips.values()
     ]
-    table(["hardware", "bf16", "fp16", "fp8", "GB", "W", "$/hour", "source"], rows)
+    table(["hardware", "bf16", "fp16", "fp8", "GB", "TB/s", "W", "$/hour", "source"], rows)
     notes(["peaks are dense, in TFLOP/s", f"grids: {', '.join(grid_table())}"])
 
 
-def _tera(flop_per_second: float | None) -> str:
-    return _or_dash(None if flop_per_second is None else flop_per_second / 1e12)
+def _tera(per_second: float | None) -> str:
+    return _or_dash(None if per_second is None else per_second / 1e12)
 
 
 def _or_dash(value: float | None) -> str:

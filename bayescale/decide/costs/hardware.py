@@ -1,4 +1,4 @@
-"""Accelerators and grids as facts with sources: what a chip computes, draws and costs, what a kWh emits."""
+"""Accelerators and grids as facts with sources: what a chip computes, reads, draws and costs, what a kWh emits."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class Hardware(_Fact):
         Dense peak, FLOP/s, by precision.
     memory_gb : float
         GB.
+    bandwidth : float or None
+        Of that memory, bytes/s; None where none could be verified.
     watts : float or None
         Board power; None where the vendor publishes none.
     price_per_hour : float or None
@@ -43,6 +45,7 @@ class Hardware(_Fact):
     vendor: Text
     peak: dict[Precision, Positive] = Field(min_length=1)
     memory_gb: Positive
+    bandwidth: Positive | None = None
     watts: Positive | None = None
     price_per_hour: Positive | None = None
     price_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")] | None = None

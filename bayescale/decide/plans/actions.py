@@ -121,7 +121,7 @@ def _feasible(
     iso: IsoFlop, limits: Sequence[Limit], left_out: list[Infeasible], low: float, high: float
 ) -> tuple[float, float]:
     """Ends of the grid of log N that the limits leave; what they take goes to ``left_out``."""
-    least, most, width = 0.0, np.inf, high - low
+    least, most, width, tightest = 0.0, np.inf, high - low, ""
     for one in limits:
         edge = float(np.log(one.most))
         if one.on == "compute":
@@ -141,10 +141,11 @@ def _feasible(
             if edge < high:
                 needs = f"{one.broken(float(np.exp(high)))} at the largest"
                 left_out.append(_range(edge, high, needs))
-            most = min(most, edge)
+            if edge < most:
+                most, tightest = edge, one.name
     if least > most:
         raise PlanError(
-            f"no action is feasible: the tokens ask for N ≥ {np.exp(least):.3g}, the memory for "
+            f"no action is feasible: the tokens ask for N ≥ {np.exp(least):.3g}, the {tightest} for "
             f"N ≤ {np.exp(most):.3g}; take a smaller budget"
         )
     # Where all that was to be searched is left out, the nearest of what is feasible is searched as far.

@@ -1,4 +1,4 @@
-"""What a plan may not exceed besides its budget: tokens, memory, days, money; each a limit on N, D or FLOP."""
+"""What a plan may not exceed besides its budget: tokens, memory, latency, days, money; each a limit on N, D or FLOP."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.costs.costing import DRAWS
-from bayescale.decide.costs.hardware import get_hardware
+from bayescale.decide.costs.hardware import Hardware, get_hardware, hardware_table
 from bayescale.decide.costs.rates import HOURS_A_DAY, SECONDS_AN_HOUR
 from bayescale.decide.costs.uncertain import POSITIVE, SHARE, draws_of
 from bayescale.errors import PlanError
 
 On = Literal["params", "tokens", "compute"]
 BYTES_A_GB = 1e9
+BYTES_PER_WEIGHT = 2.0  # bf16
 WITHIN = 1e-9  # relative: a candidate that costs all of the budget is within it
 
 
@@ -85,6 +86,15 @@ class Constraints:
         (Rajbhandari et al. 2020, arXiv:1910.02054, §3.1). Needs ``accelerators``, and hardware in the budget.
     accelerators : float, optional
         How many run side by side.
+    latency : float, optional
+        Seconds that serving one token of one sequence may take. Bound by memory: every weight is read once a token,
+        N·bytes_per_weight over the bandwidth of the accelerators that serve (Pope et al. 2022, arXiv:2211.05102, §2);
+        these must also hold the weights. Needs hardware in the budget, of a known bandwidth.
+    bytes_per_weight : float, optional
+        Of the weights served: 2 by default, bf16.
+    serving_accelerators : float, optional
+        Of the budget's hardware, over which the weights of one copy are spread: 1 by default. What they say to each
+        other, and reading the cache of the context, takes no time here.
 
     Raises
     ------
@@ -101,11 +111,19 @@ class Constraints:
     dollars: float | None = None
     bytes_per_param: float | None = None
     accelerators: float | None = None
+    latency: float | None = None
+    bytes_per_weight: float | None = None
+    serving_accelerators: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value is not None:
                 draws_of(value, f"constraints.{name}", POSITIVE, 1)
+        for name in ("bytes_per_weight", "serving_accelerators"):
+            if getattr(self, name) is not None and self.latency is None:
+                raise PlanError(
+                    f"constraints.{name} is of serving: give latency, seconds per token"
+                )
 
     def stated(self) -> dict[str, float]:
         """Those that were given."""
@@ -128,6 +146,9 @@ class Constraints:
             memory = get_hardware(str(budget.hardware)).memory_gb * count
             most = memory * BYTES_A_GB / self.bytes_per_param
             found.append(Limit("memory", "params", most, memory, "GB"))
+        if self.latency is not None:
+            _require("latency", hardware=budget.hardware)
+            found += self._serving(get_hardware(str(budget.hardware)), self.latency)
         if self.days is not None:
             have = {"hardware": budget.hardware, "mfu": budget.mfu}
             _require("days", accelerators=self.accelerators, **have)
@@ -141,6 +162,23 @@ class Constraints:
                 )
             found.append(Limit("dollars", "compute", self.dollars * rate, self.dollars, "$"))
         return found
+
+    def _serving(self, chip: Hardware, latency: float) -> list[Limit]:
+        """The largest N whose weights are read in time, and are held, by the accelerators that serve."""
+        if chip.bandwidth is None:
+            known = ", ".join(n for n, one in hardware_table().items() if one.bandwidth is not None)
+            raise PlanError(
+                f"constraints.latency: the bandwidth of {chip.name} is not known; those of {known} are"
+            )
+        count = self.serving_accelerators or 1.0
+        weight = self.bytes_per_weight or BYTES_PER_WEIGHT
+        memory = chip.memory_gb * count
+        return [
+            Limit(
+                "latency", "params", latency * chip.bandwidth * count / weight, latency, "s a token"
+            ),
+            Limit("serving memory", "params", memory * BYTES_A_GB / weight, memory, "GB"),
+        ]
 
 
 def _require(name: str, **have: Any) -> None:

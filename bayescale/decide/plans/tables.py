@@ -70,6 +70,9 @@ class ConstraintsTable(Table):
     dollars: Count | None = None
     bytes_per_param: float | None = None
     accelerators: float | None = None
+    latency: float | None = None
+    bytes_per_weight: float | None = None
+    serving_accelerators: float | None = None
 
     def get_constraints(self) -> Constraints:
         """The constraints, checked."""
@@ -80,6 +83,9 @@ class ConstraintsTable(Table):
             dollars=None if dollars is None else count(dollars, "params", "constraints.dollars"),
             bytes_per_param=self.bytes_per_param,
             accelerators=self.accelerators,
+            latency=self.latency,
+            bytes_per_weight=self.bytes_per_weight,
+            serving_accelerators=self.serving_accelerators,
         )
 
 
