@@ -17,8 +17,9 @@ from bayescale.decide import (
     Risk,
     evaluate,
 )
+from bayescale.decide.plans.shared_terms import SharedTerms
 from bayescale.errors import PlanError
-from bayescale.posterior import Posterior, Stacked
+from bayescale.posterior import Mixture, Posterior, Stacked, group_curve
 
 RISKS: list[Risk] = [
     Expectation(),
@@ -53,6 +54,38 @@ def test_all_at_once_is_each_by_itself(kind: str, monkeypatch: pytest.MonkeyPatc
         for risk in RISKS:
             alone = risk(loss, np.ones(len(loss)))[1]
             assert found[risk.name][i] == pytest.approx(alone, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["exact", "drift", "stack"])
+def test_a_grid_shares_its_terms_and_changes_no_number(kind: str) -> None:
+    fit = posteriors()[kind]
+    sizes, data = np.geomspace(1e9, 1e12, 7), np.geomspace(1e10, 1e13, 9)
+    n, d = (axis.ravel() for axis in np.meshgrid(sizes, data))
+    iso = IsoFlop.of(fit, fit.members[0].groups(), 6 * float((n * d).max()))
+    parts = iso.curve.parts if isinstance(iso.curve, Mixture) else (iso.curve,)
+    for part in parts:
+        shared = SharedTerms.of(part, np.log(n), np.log(d))
+        assert shared is not None
+        whole = part.loss(
+            part.log_reducible({"params": np.log(n)[None], "tokens": np.log(d)[None]})
+        )
+        # A log of 600 at most is rounded to 1e-13, and its exponential by that share.
+        np.testing.assert_allclose(shared.loss(slice(None)), whole, rtol=1e-12)
+        # Distinct sizes share nothing.
+        assert SharedTerms.of(part, np.log(n) + np.linspace(0, 1, len(n)), np.log(d)) is None
+    found = evaluate(iso.curve, n, d, RISKS, iso.frontier_loss)
+    # A list in which nothing is shared goes the other way, to the same risks.
+    apart = n * np.exp(1e-13 * np.arange(len(n)))
+    other = evaluate(iso.curve, apart, d, RISKS, iso.frontier_loss)
+    for risk in RISKS:
+        np.testing.assert_allclose(found[risk.name], other[risk.name], rtol=1e-10, atol=1e-10)
+
+
+def test_terms_that_are_no_numbers_are_left_as_logs() -> None:
+    fit = make_fit("chinchilla", make_runs(), draws=20)
+    curve = group_curve(fit, fit.groups())
+    far = np.tile(np.log([1e-300, 1e300]) * 20, 8)
+    assert SharedTerms.of(curve, far, far) is None
 
 
 def test_regret_is_not_against_less_than_what_is_compared() -> None:

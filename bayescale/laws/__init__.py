@@ -1,6 +1,6 @@
 """Scaling laws as pure functions of arrays: *inputs → effective inputs → core → link*, for numpy and pytensor alike."""
 
-from bayescale.laws.core import Axis
+from bayescale.laws.core import Axis, joint_log_terms
 from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix, walk_steps
 from bayescale.laws.drifting_frontier import drifting_optimum
 from bayescale.laws.effective import EFFECTIVE, Effective, Given
@@ -35,6 +35,7 @@ __all__ = [
     "get_law",
     "intervals",
     "joint_frontier",
+    "joint_log_terms",
     "lowest_on_grid",
     "numeric_frontier",
     "numeric_optimum",

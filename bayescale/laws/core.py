@@ -65,10 +65,18 @@ def joint_log_reducible(
     xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
 ) -> Array:
     """log R of the joint law: R₀ [ω e^(−βu/γ) + (1−ω) e^(−δv/γ)]^γ, always as γ·logaddexp."""
+    by_params, by_tokens = joint_log_terms(xp, centred, theta)
+    return xp.log(theta["R0"]) + theta["gamma"] * xp.logaddexp(by_params, by_tokens)
+
+
+def joint_log_terms(
+    xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
+) -> tuple[Array, Array]:
+    """Logs of the two terms within the bracket of the joint law, of N and of D, each of its own axis alone."""
     gamma = theta["gamma"]
     by_params = xp.log(theta["omega"]) - theta["beta"] / gamma * centred["params"]
     by_tokens = xp.log1p(-theta["omega"]) - theta["delta"] / gamma * centred["tokens"]
-    return xp.log(theta["R0"]) + gamma * xp.logaddexp(by_params, by_tokens)
+    return by_params, by_tokens
 
 
 def joint_complete(xp: Namespace, theta: Mapping[str, Array]) -> dict[str, Array]:

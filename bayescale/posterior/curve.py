@@ -18,6 +18,7 @@ from bayescale.laws import (
     Walk,
     drifting_optimum,
     joint_frontier,
+    joint_log_terms,
     lowest_on_grid,
     numpy_namespace,
 )
@@ -96,11 +97,16 @@ class Curve:
 
     def param_share(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shape (draw, …)."""
-        centred = self._centred(logs)
-        t = self._theta_beside(centred)
-        of_n = np.log(t["omega"]) - t["beta"] * centred["params"] / t["gamma"]
-        of_d = np.log1p(-t["omega"]) - t["delta"] * centred["tokens"] / t["gamma"]
+        of_n, of_d = self.log_terms(logs)
         return np.asarray(expit(of_n - of_d))
+
+    def log_terms(self, logs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Logs of the terms of N and of D in the inner sum of the joint law, each of the shape of its input.
+
+        Where nothing is given besides N and D, each hangs on its own input alone, and these may differ in shape.
+        """
+        centred = self._centred(logs)
+        return joint_log_terms(numpy_namespace, centred, self._theta_beside(centred))
 
     def _centred(self, logs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the core reads: effective log inputs from their pivots, along each draw's own path."""

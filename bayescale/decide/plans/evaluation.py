@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from bayescale.decide.plans.judging import require_of_loss
+from bayescale.decide.plans.shared_terms import SharedTerms
 from bayescale.decide.risks.regret import ExpectedRegret, MinimaxRegret
 from bayescale.decide.risks.risk import Risk
 from bayescale.errors import PlanError
@@ -57,22 +58,38 @@ def evaluate(
         require_of_loss(risk, "evaluate")
     logs = {"params": np.log(n), "tokens": np.log(d)}
     far = curve.reaching({axis: (float(v.min()), float(v.max())) for axis, v in logs.items()})
+    losses = _losses(far, logs)
     found = {risk.name: np.empty(len(n)) for risk in risks}
     compares = any(isinstance(risk, ExpectedRegret | MinimaxRegret) for risk in risks)
     step = max(1, BLOCK // len(best))
 
     def work(start: int) -> None:
         own = slice(start, start + step)
-        loss = far.loss(far.log_reducible({axis: v[None, own] for axis, v in logs.items()}))
+        loss = losses(own)
         if compares and (loss < best[:, None] * (1.0 - ROUNDING)).any():
             raise PlanError(
                 "regret: an action is better than best; take the optimum of a larger budget"
             )
         # Beside the least loss that each draw allows, as in `judged`, but once for all risks.
-        beside = np.column_stack([best, loss])
+        beside = np.empty((loss.shape[1] + 1, len(best))).T
+        beside[:, 0], beside[:, 1:] = best, loss
         for risk in risks:
             found[risk.name][own] = risk(beside)[1:]
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(0, len(n), step)))
     return found
+
+
+def _losses(
+    curve: Curve | Mixture, logs: Mapping[str, np.ndarray]
+) -> Callable[[slice], np.ndarray]:
+    """What gives the losses of a slice of the actions, shape (draw, action)."""
+    parts = curve.parts if isinstance(curve, Mixture) else (curve,)
+    shared = [SharedTerms.of(part, logs["params"], logs["tokens"]) for part in parts]
+    known = [one for one in shared if one is not None]
+    if len(known) == len(parts):
+        return lambda own: np.concatenate([one.loss(own) for one in known])
+    return lambda own: curve.loss(
+        curve.log_reducible({axis: v[None, own] for axis, v in logs.items()})
+    )
