@@ -102,6 +102,31 @@ def test_kaplan_eq_1_5_is_the_joint_law_with_gamma_equal_to_delta_and_no_floor()
     assert joint_loss(theta, 1e40, 2e10) == pytest.approx(oracle("kaplan_L_D"), rel=1e-5)
 
 
+@pytest.mark.parametrize("k", [0.31, 0.45, 1.0])
+def test_an_outer_exponent_is_gamma_in_other_letters(k: float) -> None:
+    """Videau 2026: L = (A/N^p + B/D^q)^k + E."""
+    a, b, p, q, floor = 480.0, 2100.0, 0.75, 0.8, 1.8
+    theta = textbook_theta(a**k, b**k, k * p, k * q, floor, gamma=k)
+    for n, d in ((1e8, 2e11), (7e9, 1e10), (7e10, 1.4e12)):
+        printed = (a * n**-p + b * d**-q) ** k + floor
+        assert joint_loss(theta, n, d) == pytest.approx(printed, rel=1e-12)
+        # The sum of the terms is another law wherever k is not one.
+        added = textbook_theta(a**k, b**k, k * p, k * q, floor)
+        assert (joint_loss(added, n, d) == pytest.approx(printed, rel=1e-6)) == (k == 1.0)
+
+
+def test_the_over_training_form_is_the_joint_law_with_one_exponent() -> None:
+    """Gadre et al. 2024, eq. 4, and its parameters as the model file names them."""
+    eta, a, b, floor = 0.2729 / 2, 120.0, 160.0, 1.837
+    theta = textbook_theta(a * 6**-eta, b * 6**-eta, 2 * eta, 2 * eta, floor)
+    assert theta["alpha"] == pytest.approx(eta)
+    assert theta["a"] == 0.5
+    for n, d in ((1e8, 2e11), (7e9, 1.4e11), (1.4e9, 640 * 1.4e9)):
+        c, m = 6 * n * d, d / n
+        printed = floor + (a * m**eta + b * m**-eta) * c**-eta
+        assert joint_loss(theta, n, d) == pytest.approx(printed, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("law", "axis", "exponent", "scale", "at", "quantity"),
     [

@@ -35,7 +35,7 @@ def population_theta(model: ResolvedModel, draws: int = DRAWS) -> dict[str, np.n
 # ------------------------------------------------------------------ what the priors imply
 
 
-@pytest.mark.parametrize("model", ["parameter-data", "chinchilla"])
+@pytest.mark.parametrize("model", ["parameter-data", "chinchilla", "skaling", "over-training"])
 def test_prior_loss_of_a_one_billion_model_is_between_two_and_four_nats(model: str) -> None:
     # The table's pivots are N = 1e9, D = 2e10, so the law there is the floor and the level.
     done = resolved(model)

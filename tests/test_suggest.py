@@ -159,7 +159,10 @@ def test_too_few_points_however_many_rows() -> None:
     # A law without a floor needs fewer points, and is not what a budget should hang on.
     five = suggest(load_runs(falling(GRID.iloc[[0, 2, 4, 5, 6]])))
     assert by_model(five)["kaplan"].verdict == "supported"
-    assert five.recommended is None
+    # The one law with a floor and fewer parameters takes its allocation as given, and says so.
+    assert five.recommended == "over-training"
+    assert by_model(five)["over-training"].assumed[:2] == ("a = 0.5", "gamma = 1")
+    assert by_model(five)["chinchilla"].verdict == "not supported"
 
 
 def test_a_fit_that_would_be_refused_is_not_supported() -> None:

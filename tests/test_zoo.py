@@ -18,11 +18,13 @@ SHIPPED = [
     "compute",
     "data",
     "kaplan",
+    "over-training",
     "parameter",
     "parameter-data",
     "repeated-data",
     "routed",
     "saturating",
+    "skaling",
 ]
 
 MINE = """
@@ -68,6 +70,10 @@ def test_chinchilla_and_kaplan_are_settings_of_the_joint_law() -> None:
     assert chinchilla.parameters["gamma"].fixed == 1.0
     assert kaplan.parameters["gamma"].equals == "delta"
     assert kaplan.parameters["L_inf"].fixed == 0.0
+    skaling, over = load_model("skaling"), load_model("over-training")
+    assert skaling.law == over.law == chinchilla.law
+    assert skaling.parameters["gamma"].prior == "gamma_outer"
+    assert (over.parameters["a"].fixed, over.parameters["gamma"].fixed) == (0.5, 1.0)
 
 
 def test_unknown_model_proposes_the_nearest() -> None:
