@@ -68,6 +68,7 @@ def some_theta(law: Law, rng: np.random.Generator) -> dict[str, float]:
         "gamma": rng.uniform(0.15, 1.6),
     }
     theta = law.complete({k: v for k, v in full.items() if k in names})
+    theta |= {p.name: rng.uniform(0.3, 3.0) for p in law.link.parameters}
     return {**theta, "L_inf": rng.uniform(0.05, 0.3) if law.link.bounded else 1.7}
 
 
@@ -268,8 +269,33 @@ def test_bounded_laws_stay_between_floor_and_guessing(name: str) -> None:
 def test_links_invert(name: str) -> None:
     link, xp = LINKS[name], numpy_namespace
     log_r = np.linspace(-8.0, 2.0, 21)
-    loss = link.loss(xp, log_r, 0.2, 0.75)
-    assert link.log_reducible(xp, loss, 0.2, 0.75) == pytest.approx(log_r, abs=1e-10)
+    for power in (0.3, 0.5, 1.0, 3.0, 10.0) if link.parameters else (1.0,):
+        theta = {"L_inf": 0.2} | {p.name: power for p in link.parameters}
+        loss = link.loss(xp, log_r, theta, 0.75)
+        assert link.log_reducible(xp, loss, theta, 0.75) == pytest.approx(log_r, abs=1e-9)
+        # The whole loss and the floor's share in it say the same as level and floor.
+        whole, share = loss / (0.75 if link.bounded else 1.0), 0.2 / loss
+        level, floor = link.from_whole({**theta, "T": whole, "phi": share}, 0.75)
+        assert np.log(level) == pytest.approx(log_r, abs=1e-9)
+        assert floor == pytest.approx(np.full(21, 0.2))
+
+
+def test_the_general_link_is_the_saturating_one_at_power_one_and_the_floor_at_power_zero() -> None:
+    """Alabdulmohsin et al. 2022: M4 reduces to M2 as its exponent vanishes; R is measured over the link's own range."""
+    log_r, xp = np.linspace(-9.0, 6.0, 31), numpy_namespace
+    general, at = LINKS["general-saturating"].loss, {"L_inf": 0.2, "guess_power": 1.0}
+    one = LINKS["saturating"].loss(xp, log_r, at, 0.75)
+    assert general(xp, log_r, at, 0.75) == pytest.approx(one, rel=1e-14)
+    below = log_r[log_r < -0.1]
+    above_floor = LINKS["floor"].loss(xp, below + np.log(0.55), at, None)
+    none = general(xp, below, {**at, "guess_power": 1e-6}, 0.75)
+    # At power λ the share s is R·(1 − s)^λ, so that it is off by λ·log(1 − s).
+    assert none == pytest.approx(above_floor, rel=2e-6 * 2.5)
+    # As printed: (L − L∞)/(L₀ − L)^λ is the power law, in another unit.
+    for power in (0.4, 2.5):
+        loss = general(xp, log_r, {**at, "guess_power": power}, 0.75)
+        printed = np.log(loss - 0.2) - power * np.log(0.75 - loss)
+        assert np.diff(printed) == pytest.approx(np.diff(log_r), rel=1e-7)
 
 
 @pytest.mark.parametrize("support", ["positive", "unit"])
@@ -303,7 +329,7 @@ def both(request: pytest.FixtureRequest) -> tuple[Law, list[str], Compiled]:
     from bayescale.build import pytensor_namespace
 
     law = LAWS[request.param]
-    names = [p.name for p in (*law.core.coordinates[0], law.floor)]
+    names = [p.name for p in (*law.core.coordinates[0], *law.link.parameters, law.floor)]
     theta = {n: pt.dscalar(n) for n in names}
     centred = {axis: pt.dvector(axis) for axis in law.inputs}
     done = law.complete(theta, pytensor_namespace)

@@ -14,16 +14,23 @@ from bayescale.zoo import copy_model, load_model, load_populations, model_names
 from bayescale.zoo.files import shipped_text
 
 SHIPPED = [
+    "broken",
     "chinchilla",
     "compute",
+    "compute-power",
     "data",
+    "data-power",
+    "general-saturating",
     "kaplan",
+    "levelling",
     "over-training",
     "parameter",
     "parameter-data",
+    "parameter-power",
     "repeated-data",
     "routed",
     "saturating",
+    "shifted-compute",
     "skaling",
 ]
 
@@ -74,6 +81,16 @@ def test_chinchilla_and_kaplan_are_settings_of_the_joint_law() -> None:
     assert skaling.law == over.law == chinchilla.law
     assert skaling.parameters["gamma"].prior == "gamma_outer"
     assert (over.parameters["a"].fixed, over.parameters["gamma"].fixed) == (0.5, 1.0)
+
+
+def test_a_file_of_another_law_takes_over_the_noise_and_nothing_of_its_inputs() -> None:
+    base, power = load_model("compute"), load_model("parameter-power")
+    assert power.likelihood == base.likelihood
+    assert set(power.parameters) == {"R0", "beta", "L_inf"}
+    assert power.drift is not None
+    assert list(power.drift.axes) == ["params"]
+    # Of the same law it takes over what it does not state.
+    assert load_model("shifted-compute").parameters["R0"] == base.parameters["R0"]
 
 
 def test_unknown_model_proposes_the_nearest() -> None:

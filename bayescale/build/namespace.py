@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytensor.tensor as pt
+from pytensor.gradient import disconnected_grad
 
 from bayescale.laws import Array, Namespace
 
@@ -15,6 +16,7 @@ class _PyTensor:
     expm1 = staticmethod(pt.expm1)
     minimum = staticmethod(pt.minimum)
     maximum = staticmethod(pt.maximum)
+    held = staticmethod(disconnected_grad)
 
     @staticmethod
     def logaddexp(x: Array, y: Array) -> Array:

@@ -44,7 +44,7 @@ def prior_curves(spec: ModelSpec, draws: int = 2000, seed: int = 0) -> xr.Datase
         quantiles, and ``path`` (axis, shown, point), single draws; ``floor`` (prob,). Attributes ``model``, ``unit``.
     """
     law = spec.get_law()
-    bounded = law.link.name == "saturating"
+    bounded = law.link.bounded
     runs = load_runs(
         _reference(0.5 if bounded else 2.6), task_info={"loss": _BOUNDED if bounded else _WEB_TEXT}
     )

@@ -1,14 +1,17 @@
-"""Effective inputs: what N and D are worth once it is said how they came about, read by a core in place of N and D.
+"""Effective inputs: what N, D and C are worth, read by a core in their place.
 
-A model file names any of :data:`EFFECTIVE`; they apply in that order, and each reads one further column of the table.
+Some say how an input came about and read one further column of the table, others bend the curve along an axis and read
+none. A model file names any of :data:`EFFECTIVE`; they apply in that order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from bayescale.laws import repeated_data, routed
+from bayescale.laws.bends import BENDS, Bend
 from bayescale.laws.core import Axis
 from bayescale.laws.namespace import Array, Namespace
 from bayescale.laws.parameter import Parameter
@@ -46,8 +49,8 @@ class Effective:
         Key in :data:`EFFECTIVE`, and a few words.
     axes : tuple of str
         Inputs of the core that it changes.
-    given : Given
-        The further input.
+    given : Given or None
+        The further input; None where the input itself is bent.
     parameters : tuple of Parameter
     transform : callable
         ``(xp, centred, theta) -> changed``: centred effective logs of ``axes``, from centred logs of the core's inputs
@@ -60,7 +63,7 @@ class Effective:
     name: str
     title: str
     axes: tuple[Axis, ...]
-    given: Given
+    given: Given | None
     parameters: tuple[Parameter, ...]
     transform: Callable[[Namespace, Mapping[str, Array], Mapping[str, Array]], dict[str, Array]]
     span: Callable[[Mapping[str, Array]], dict[Axis, tuple[Array, Array]]]
@@ -74,9 +77,36 @@ EXPERTS = Given("experts", 1.0, None, "taken as dense")
 _REPEATED = r"D' = U\,(1 + R_D^* (1 - e^{-R_D/R_D^*})),\quad R_D = D/U - 1"
 _EXCESS = r"U_N\,(1 + R_N^* (1 - e^{-R_N/R_N^*})),\quad R_N = N/U_N - 1"
 
+_SYMBOL: dict[Axis, str] = {"params": "N", "tokens": "D", "compute": "C"}
+
+
+def _bent(name: str, bend: Bend, axis: Axis) -> Effective:
+    """A bend along one axis."""
+
+    def transform(
+        xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        return {axis: bend.worth(xp, centred[axis], theta)}
+
+    letter = _SYMBOL[axis]
+    return Effective(
+        f"{name}-{axis}",
+        f"{bend.title}, along {letter}",
+        (axis,),
+        None,
+        bend.parameters,
+        transform,
+        # Bends that shorten distances from the pivot stay in; beyond its edges a walk keeps its last value.
+        lambda logs: {axis: (logs[axis], logs[axis])},
+        rf"{letter}'/{letter}_0 = {bend.latex},\quad x = {letter}/{letter}_0",
+        bend.source,
+    )
+
+
 EFFECTIVE: dict[str, Effective] = {
     effective.name: effective
     for effective in (
+        *(_bent(name, bend, axis) for name, bend in BENDS.items() for axis in get_args(Axis)),
         Effective(
             "repeated-data",
             "tokens seen more than once",

@@ -50,8 +50,12 @@ class Law:
                     f"{where}: effective input {name!r} changes {' and '.join(lacking)}, which law {self.name!r} "
                     "does not read"
                 )
-            if effective.given in [other.given for other in found]:
-                raise ModelError(f"{where}: {effective.given.name} enters by two effective inputs")
+            given = effective.given
+            if given is not None and given in [other.given for other in found]:
+                raise ModelError(f"{where}: {given.name} enters by two effective inputs")
+            mine = {p.name for p in effective.parameters}
+            if any(mine & {p.name for p in other.parameters} for other in found):
+                raise ModelError(f"{where}: two effective inputs have the parameters of {name!r}")
             found.append(effective)
         return replace(self, effective=tuple(found))
 
@@ -63,7 +67,12 @@ class Law:
     @property
     def given(self) -> tuple[Given, ...]:
         """Further inputs, which its effective inputs read."""
-        return tuple(effective.given for effective in self.effective)
+        return tuple(e.given for e in self.effective if e.given is not None)
+
+    @property
+    def bends(self) -> tuple[Effective, ...]:
+        """Effective inputs that need nothing further: they hold at every run."""
+        return tuple(e for e in self.effective if e.given is None)
 
     def values(self, columns: Any) -> dict[str, np.ndarray]:
         """Inputs and further inputs of the rows of a DataFrame or Dataset, what is missing filled in, each (run,)."""
@@ -96,7 +105,10 @@ class Law:
         Level and floor are R₀ and L∞, or the whole loss T and the floor's share φ in it: T is what data show, and φ, a
         pure number, is alike on curves whose losses are not.
         """
-        further = tuple(p for effective in self.effective for p in effective.parameters)
+        further = (
+            *self.link.parameters,
+            *(p for effective in self.effective for p in effective.parameters),
+        )
         cores = self.core.coordinates
         apart = [(*group, *further, self.floor) for group in cores]
         whole = [
@@ -148,7 +160,7 @@ class Law:
         """Add derived parameters to sampled ones; a bounded law needs its random-guess level where T is sampled."""
         out = self.core.complete(xp, theta)
         if "T" in out:
-            out["R0"], out[self.floor.name] = self.link.from_whole(out["T"], out["phi"], upper)
+            out["R0"], out[self.floor.name] = self.link.from_whole(out, upper)
         return out
 
     def effective_inputs(
@@ -192,7 +204,7 @@ class Law:
     ) -> Array:
         """Loss at centred effective log inputs; ``upper`` is the random-guess level of a bounded link."""
         log_r = self.log_reducible(centred, theta, xp)
-        return self.link.loss(xp, log_r, theta[self.floor.name], upper)
+        return self.link.loss(xp, log_r, theta, upper)
 
 
 LAWS: dict[str, Law] = {
@@ -207,29 +219,20 @@ LAWS: dict[str, Law] = {
         Law("compute", "compute law", CORES["compute"], LINKS["floor"]),
         Law("parameter", "parameter law", CORES["params"], LINKS["floor"]),
         Law("data", "data law", CORES["tokens"], LINKS["floor"]),
-        Law(
-            "saturating",
-            "error against data, between a floor and the random-guess level",
-            CORES["tokens"],
-            LINKS["saturating"],
-        ),
-        Law(
-            "saturating-parameter",
-            "error against parameters, between a floor and the random-guess level",
-            CORES["params"],
-            LINKS["saturating"],
-        ),
-        Law(
-            "saturating-compute",
-            "error against compute, between a floor and the random-guess level",
-            CORES["compute"],
-            LINKS["saturating"],
-        ),
-        Law(
-            "saturating-joint",
-            "error against parameters and data, between a floor and the random-guess level",
-            CORES["joint"],
-            LINKS["saturating"],
+        *(
+            Law(
+                link + suffix,
+                f"error against {against}, between a floor and the random-guess level{said}",
+                CORES[core],
+                LINKS[link],
+            )
+            for link, said in (("saturating", ""), ("general-saturating", " left at its own rate"))
+            for suffix, against, core in (
+                ("", "data", "tokens"),
+                ("-parameter", "parameters", "params"),
+                ("-compute", "compute", "compute"),
+                ("-joint", "parameters and data", "joint"),
+            )
         ),
     )
 }

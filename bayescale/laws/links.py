@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bayescale.laws.namespace import Array, Namespace
@@ -14,9 +14,19 @@ WHOLE = Parameter("T", "positive", "level", "loss", "T", "whole loss at the pivo
 WHOLE_BOUNDED = Parameter(
     "T", "unit", "level", "", "T", "error at the pivot, as a share of the random-guess level"
 )
+GUESS_POWER = Parameter(
+    "guess_power",
+    "positive",
+    "shape",
+    "",
+    r"\lambda",
+    "power of the distance to the random-guess level",
+)
 FLOOR_SHARE = Parameter(
     "phi", "unit", "share", "", r"\varphi", "share of the floor in the loss at the pivot"
 )
+Theta = Mapping[str, Array]
+_STEPS = 8  # of Newton's method
 
 
 @dataclass(frozen=True)
@@ -29,14 +39,17 @@ class Link:
         Key in :data:`LINKS`.
     floor : Parameter
         The irreducible loss of this link.
+    parameters : tuple of Parameter
+        Of the link itself, besides the floor.
     loss : callable
-        ``(xp, log_R, L_inf, upper) -> loss``; ``upper`` is the random-guess level, or None.
+        ``(xp, log_R, theta, upper) -> loss``; ``theta`` holds L_inf and the link's own parameters, ``upper`` is the
+        random-guess level, or None.
     log_reducible : callable
-        Its inverse in the first argument, ``(xp, loss, L_inf, upper) -> log R``.
+        Its inverse in the first argument, ``(xp, loss, theta, upper) -> log R``.
     whole : Parameter
         T, the loss at the pivot: with φ, the share of the floor in it, an alternative to R₀ and L∞.
     from_whole : callable
-        ``(T, phi, upper) -> (R0, L_inf)``.
+        ``(theta, upper) -> (R0, L_inf)``, from T, φ and the link's own parameters.
     bounded : bool
         Whether the task must state a random-guess level.
     latex : str
@@ -47,39 +60,75 @@ class Link:
 
     name: str
     floor: Parameter
-    loss: Callable[[Namespace, Array, Array, Array], Array]
-    log_reducible: Callable[[Namespace, Array, Array, Array], Array]
+    parameters: tuple[Parameter, ...]
+    loss: Callable[[Namespace, Array, Theta, Array], Array]
+    log_reducible: Callable[[Namespace, Array, Theta, Array], Array]
     whole: Parameter
-    from_whole: Callable[[Array, Array, Array], tuple[Array, Array]]
+    from_whole: Callable[[Theta, Array], tuple[Array, Array]]
     bounded: bool
     latex: str
     source: str
 
 
-def _floor(xp: Namespace, log_r: Array, floor: Array, upper: Array) -> Array:
-    return floor + xp.exp(log_r)
+def _floor(xp: Namespace, log_r: Array, theta: Theta, upper: Array) -> Array:
+    return theta["L_inf"] + xp.exp(log_r)
 
 
-def _floor_inverse(xp: Namespace, loss: Array, floor: Array, upper: Array) -> Array:
-    return xp.log(loss - floor)
+def _floor_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> Array:
+    return xp.log(loss - theta["L_inf"])
 
 
-def _floor_from_whole(whole: Array, phi: Array, upper: Array) -> tuple[Array, Array]:
-    return (1.0 - phi) * whole, phi * whole
+def _floor_from_whole(theta: Theta, upper: Array) -> tuple[Array, Array]:
+    return (1.0 - theta["phi"]) * theta["T"], theta["phi"] * theta["T"]
 
 
-def _saturating(xp: Namespace, log_r: Array, floor: Array, upper: Array) -> Array:
+def _saturating(xp: Namespace, log_r: Array, theta: Theta, upper: Array) -> Array:
     # (L - L_inf) / (upper - L) = R solved for L; sigmoid keeps it exact when R is huge or tiny.
-    return floor + (upper - floor) * xp.sigmoid(log_r)
+    return theta["L_inf"] + (upper - theta["L_inf"]) * xp.sigmoid(log_r)
 
 
-def _saturating_inverse(xp: Namespace, loss: Array, floor: Array, upper: Array) -> Array:
-    return xp.log(loss - floor) - xp.log(upper - loss)
+def _saturating_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> Array:
+    return xp.log(loss - theta["L_inf"]) - xp.log(upper - loss)
 
 
-def _saturating_from_whole(whole: Array, phi: Array, upper: Array) -> tuple[Array, Array]:
+def _saturating_from_whole(theta: Theta, upper: Array) -> tuple[Array, Array]:
     # R = (L - L_inf) / (upper - L) at L = upper T, L_inf = phi L.
+    whole, phi = theta["T"], theta["phi"]
     return (1.0 - phi) * whole / (1.0 - whole), phi * whole * upper
+
+
+def _general(xp: Namespace, log_r: Array, theta: Theta, upper: Array) -> Array:
+    """s/(1 − s)^λ = R for the share s = (L − L∞)/(L₀ − L∞), by Newton's method in z = logit s.
+
+    λ·softplus(z) − softplus(−z) rises with a slope between 1 and λ and bends one way only, and the start lies on the
+    side from which no step passes the root: eight leave no error that a float can hold. Only the last step is
+    differentiated: at the root that is the derivative of the root.
+    """
+    power = theta["guess_power"]
+
+    def nearer(z: Array, power: Array, log_r: Array) -> Array:
+        zero = 0.0 * z
+        excess = power * xp.logaddexp(zero, z) - xp.logaddexp(zero, -z) - log_r
+        return z - excess / (xp.sigmoid(-z) + power * xp.sigmoid(z))
+
+    held = xp.held(power), xp.held(log_r)
+    z = xp.minimum(held[1], 0.0) + xp.maximum(held[1], 0.0) / held[0]
+    for _ in range(_STEPS):
+        z = nearer(z, *held)
+    z = nearer(xp.held(z), power, log_r)
+    return theta["L_inf"] + (upper - theta["L_inf"]) * xp.sigmoid(z)
+
+
+def _general_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> Array:
+    width = xp.log(upper - theta["L_inf"])
+    low, high = xp.log(loss - theta["L_inf"]) - width, xp.log(upper - loss) - width
+    return low - theta["guess_power"] * high
+
+
+def _general_from_whole(theta: Theta, upper: Array) -> tuple[Array, Array]:
+    whole, phi = theta["T"], theta["phi"]
+    share, rest = (1.0 - phi) * whole / (1.0 - phi * whole), (1.0 - whole) / (1.0 - phi * whole)
+    return share / rest ** theta["guess_power"], phi * whole * upper
 
 
 LINKS: dict[str, Link] = {
@@ -88,6 +137,7 @@ LINKS: dict[str, Link] = {
         Link(
             "floor",
             L_INF,
+            (),
             _floor,
             _floor_inverse,
             WHOLE,
@@ -99,6 +149,7 @@ LINKS: dict[str, Link] = {
         Link(
             "saturating",
             L_INF_BOUNDED,
+            (),
             _saturating,
             _saturating_inverse,
             WHOLE_BOUNDED,
@@ -106,6 +157,18 @@ LINKS: dict[str, Link] = {
             True,
             r"L_\infty + (L_0 - L_\infty)\,R/(1+R)",
             "Alabdulmohsin et al. 2022, M4 with exponent 1",
+        ),
+        Link(
+            "general-saturating",
+            L_INF_BOUNDED,
+            (GUESS_POWER,),
+            _general,
+            _general_inverse,
+            WHOLE_BOUNDED,
+            _general_from_whole,
+            True,
+            r"L_\infty + (L_0 - L_\infty)\,s,\quad s/(1-s)^{\lambda} = R",
+            "Alabdulmohsin et al. 2022, M4",
         ),
     )
 }

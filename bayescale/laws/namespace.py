@@ -20,6 +20,7 @@ class Namespace(Protocol):
     def expm1(self, x: Array, /) -> Array: ...
     def minimum(self, x: Array, y: Array, /) -> Array: ...
     def maximum(self, x: Array, y: Array, /) -> Array: ...
+    def held(self, x: Array, /) -> Array: ...
 
 
 class _Numpy:
@@ -31,6 +32,11 @@ class _Numpy:
     expm1 = staticmethod(np.expm1)
     minimum = staticmethod(np.minimum)
     maximum = staticmethod(np.maximum)
+
+    @staticmethod
+    def held(x: Array) -> Array:
+        """The value, taken as constant where a gradient is formed."""
+        return x
 
     @staticmethod
     def logaddexp(x: Array, y: Array) -> Array:

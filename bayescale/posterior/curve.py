@@ -34,6 +34,7 @@ HALF_WIDTH = 12.0  # nats of log N that a search reaches beyond the optima of th
 AWAY = 8.0  # nats that these may lie from N = D
 # Points and grids of a search without any closed form: the last are .003 nats apart, where the valley is flat.
 POINTS, ROUNDS = 193, 2
+_STEP = 1e-4  # nats, of the slope of a bent input
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Curve:
     @property
     def exact(self) -> bool:
         """Whether nothing drifts and inputs are what they are worth, so that closed forms hold."""
-        return not (self.walks or self.given)
+        return not (self.walks or self.given or self.law.bends)
 
     def take(self, draws: np.ndarray) -> Curve:
         """The curve of some draws, by their indices."""
@@ -89,11 +90,24 @@ class Curve:
         return self.law.log_reducible(centred, theta)
 
     def exponent(self, axis: str, log_input: np.ndarray | float) -> np.ndarray:
-        """Local exponent of an axis at a log input, one for all draws or one each, shape (draw,)."""
-        at_pivot = self.theta[EXPONENT[axis]]
+        """Local exponent of an axis at a log input, one for all draws or one each, shape (draw,).
+
+        Where the curve bends, that is the slope there; other inputs lie at their pivots.
+        """
+        found, u = self.theta[EXPONENT[axis]], np.asarray(log_input - self.pivots[axis])
+        if self.law.bends:
+            low, high = (self._bent(axis, u + side * _STEP) for side in (-1.0, 1.0))
+            found, u = found * (high - low) / (2.0 * _STEP), 0.5 * (low + high)
         if axis not in self.walks:
-            return at_pivot
-        return at_pivot * self.walks[axis].local(log_input - self.pivots[axis])
+            return found
+        return found * self.walks[axis].local(u)
+
+    def _bent(self, axis: str, u: np.ndarray) -> np.ndarray:
+        """What a centred log input is worth along a bent axis, shape (draw,)."""
+        law, theta = replace(self.law, effective=self.law.bends), self.theta
+        zero = np.zeros_like(self.floor)
+        worth = law.effective_inputs({a: zero + u * (a == axis) for a in law.inputs}, theta)
+        return np.asarray({str(a): value for a, value in worth.items()}[axis])
 
     def param_share(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shape (draw, …)."""
@@ -118,7 +132,8 @@ class Curve:
             for g in self.law.given
         }
         # Where all is missing the inputs are worth what they are.
-        if any(g.name in logs or g.name in self.given for g in self.law.given):
+        stated = any(g.name in logs or g.name in self.given for g in self.law.given)
+        if stated or self.law.bends:
             raw |= {name: value - self.pivots[name] for name, value in further.items()}
             worth = self.law.effective_inputs(raw, self._theta_beside(raw))
             raw = {str(axis): u for axis, u in worth.items()}
@@ -134,8 +149,11 @@ class Curve:
         return centred
 
     def _theta_beside(self, centred: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        extra = [1] * (next(iter(centred.values())).ndim - 1)
-        return {k: v.reshape(-1, *extra) for k, v in self.theta.items()}
+        return self._theta_of(next(iter(centred.values())).ndim)
+
+    def _theta_of(self, ndim: int) -> dict[str, np.ndarray]:
+        """Parameters of shape (draw, 1, …)."""
+        return {k: v.reshape(-1, *[1] * (ndim - 1)) for k, v in self.theta.items()}
 
     def reaching(self, logs: Mapping[str, tuple[float, float]]) -> Curve:
         """The same curve with its walks held as far as these ranges of log inputs: extended once, not at each call."""
@@ -147,26 +165,26 @@ class Curve:
 
     def loss(self, log_reducible: np.ndarray) -> np.ndarray:
         """Expected loss from log R, floor included."""
-        floor = self.floor.reshape(-1, *[1] * (log_reducible.ndim - 1))
+        theta = self._theta_of(log_reducible.ndim)
         # Far below the fitted runs a steep draw may exceed any number: infinity says so.
         with np.errstate(over="ignore"):
-            return self.law.link.loss(numpy_namespace, log_reducible, floor, self.upper)
+            return self.law.link.loss(numpy_namespace, log_reducible, theta, self.upper)
 
     def reducible(self, loss: np.ndarray) -> np.ndarray:
         """Log R from the expected loss, shape (draw, …).
 
         NaN below the floor, infinite at the random-guess level and above it.
         """
-        floor = self.floor.reshape(-1, *[1] * (loss.ndim - 1))
+        theta = self._theta_of(loss.ndim)
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_r = self.law.link.log_reducible(numpy_namespace, loss, floor, self.upper)
+            log_r = self.law.link.log_reducible(numpy_namespace, loss, theta, self.upper)
         return log_r if self.upper is None else np.where(loss >= self.upper, np.inf, log_r)
 
     def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
 
         In closed form where the law is exact; else each draw's own curve is searched far to both sides of the closed
-        form (:func:`bayescale.laws.drifting_optimum`; on a grid where something is given besides N and D).
+        form (:func:`bayescale.laws.drifting_optimum`; on a grid where N and D are not what they are worth).
         """
         budgets = np.asarray(log_compute, float)
         theta = {k: v.reshape(-1, *[1] * budgets.ndim) for k, v in self.theta.items()}
@@ -182,7 +200,7 @@ class Curve:
         far = self.reaching(
             {"params": (low, high), "tokens": (totals.min() - high, totals.max() - low)}
         )
-        if self.given:
+        if self.given or self.law.bends:
             found = [
                 far._on_grid(total, around)
                 for total, around in zip(totals, centre.reshape(len(centre), -1).T, strict=True)

@@ -14,7 +14,7 @@ from bayescale.runs import parse_quantity
 
 AXES = ("params", "tokens", "compute")
 # Further inputs, of laws that read them.
-GIVEN = tuple(sorted({effective.given.name for effective in EFFECTIVE.values()}))
+GIVEN = tuple(sorted({e.given.name for e in EFFECTIVE.values() if e.given is not None}))
 FLOP_PER_PARAM_TOKEN = 6.0
 # Beyond these no law means anything, and its logs begin to overflow.
 _BOUNDS = {"params": (1.0, 1e30), "tokens": (1.0, 1e30), "compute": (1.0, 1e45)}

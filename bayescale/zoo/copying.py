@@ -7,7 +7,13 @@ import re
 from pathlib import Path
 
 from bayescale.errors import BayescaleError, ModelError, unknown
-from bayescale.zoo.files import model_names, parse_model, parse_toml, shipped_text
+from bayescale.zoo.files import (
+    model_names,
+    not_inherited,
+    parse_model,
+    parse_toml,
+    shipped_text,
+)
 
 _TABLE = re.compile(r"^\[(?P<name>[^\[\]]+)\]$")
 _KEY = re.compile(r"^(?P<name>\w+)\s*=")
@@ -55,11 +61,18 @@ def copy_model(name: str, target: str | Path | None = None) -> Path:
 def _whole(name: str, own_name: str) -> str:
     """The text of a shipped file with that of its base around it."""
     own = _sections(shipped_text(name))
-    base_name = parse_toml(shipped_text(name), name).get("extends")
+    content = parse_toml(shipped_text(name), name)
+    base_name = content.get("extends")
     base = _sections(shipped_text(base_name)) if base_name else {}
+    left = (
+        not_inherited(content, parse_toml(shipped_text(base_name), base_name))
+        if base_name
+        else frozenset()
+    )
+    base = {k: v for k, v in base.items() if k.split(".")[0] not in left}
     tables = {**{k: v for k, v in base.items() if k}, **{k: v for k, v in own.items() if k}}
     top = [line for line in own[""] if not line.startswith("extends")]
-    said = _keys(top)
+    said = _keys(top) | left
     top += [line for line in base.get("", []) if _KEY.match(line) and not _keys([line]) <= said]
     top = [
         f"name = {json.dumps(own_name, ensure_ascii=False)}" if _keys([line]) == {"name"} else line

@@ -78,12 +78,19 @@ def parse_model(content: dict[str, Any], where: str) -> ModelSpec:
         own = content.get("parameters", {})
         if not isinstance(own, dict):
             raise ModelError(f"{where}: parameters = {own!r} (expected a table)")
+        base = {k: v for k, v in base.items() if k not in not_inherited(content, base)}
         parameters = {**base.get("parameters", {}), **own}
         content = {**base, **content, "parameters": parameters}
     try:
         return ModelSpec.model_validate(content)
     except ValidationError as error:
         raise ModelError(f"{where}: {_first_problems(error, content)}") from None
+
+
+def not_inherited(own: dict[str, Any], base: dict[str, Any]) -> frozenset[str]:
+    """What a file does not take over from its base: of another law, all that is said of its inputs and parameters."""
+    other = own.get("law", base.get("law")) != base.get("law")
+    return frozenset({"parameters", "drift", "effective"} if other else ())
 
 
 def _first_problems(error: ValidationError, content: dict[str, Any]) -> str:

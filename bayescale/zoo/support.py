@@ -18,6 +18,8 @@ _EXPONENTS = {"params": "beta", "tokens": "delta", "compute": "alpha"}
 _FEW_EPOCHS = 4.0
 # Effective experts level off at 239 to 470 (Clark et al. 2022).
 _MANY_EXPERTS = 100.0
+# Two exponents and what lies between need a decade each.
+_BENT_DECADES = 2.0
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,9 @@ def _out_of_reach(spec: ModelSpec, facts: Facts) -> Iterator[tuple[list[str], st
         if design.short(AXES[axis]):
             width = f"{design.decades[AXES[axis]]:.2f} decades, less than one"
             yield [_EXPONENTS[axis], *floor], f"{AXES[axis]} spans {width}"
+        if design.decades[AXES[axis]] < _BENT_DECADES:
+            shapes = [p.name for bend in law.bends for p in bend.parameters]
+            yield shapes, f"a bend in {AXES[axis]} shows over two decades or more"
     if facts.described.narrow:
         tasks = ", ".join(facts.described.narrow)
         yield floor, f"the loss falls too little to show its floor ({tasks})"
