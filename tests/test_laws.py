@@ -275,9 +275,29 @@ def test_links_invert(name: str) -> None:
         assert link.log_reducible(xp, loss, theta, 0.75) == pytest.approx(log_r, abs=1e-9)
         # The whole loss and the floor's share in it say the same as level and floor.
         whole, share = loss / (0.75 if link.bounded else 1.0), 0.2 / loss
-        level, floor = link.from_whole({**theta, "T": whole, "phi": share}, 0.75)
+        level, floor = link.from_whole(xp, {**theta, "T": whole, "phi": share}, 0.75)
         assert np.log(level) == pytest.approx(log_r, abs=1e-9)
         assert floor == pytest.approx(np.full(21, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "k", "coverage"),
+    [
+        # Brown et al. 2024: fits as printed, beside the coverage that the text reports.
+        (-1.74, -0.21, 1.0, 0.159),  # SWE-bench Lite, DeepSeek-Coder
+        (-1.74, -0.21, 250.0, 0.56),
+        (-1.33, -0.43, 100.0, 0.829),  # MATH, Llama-3-8B
+        (-1.33, -0.43, 10_000.0, 0.9844),
+    ],
+)
+def test_coverage_is_the_exponential_of_a_power_law(
+    a: float, b: float, k: float, coverage: float
+) -> None:
+    theta = {"R0": -a, "alpha": -b, "L_inf": 0.0}
+    got = 1.0 - float(LAWS["coverage"].loss({"compute": np.log(k)}, theta, 1.0))
+    assert got == pytest.approx(math.exp(a * k**b), rel=1e-12)
+    # A fit of the whole curve lies within .025 of each of its ends.
+    assert got == pytest.approx(coverage, abs=0.025)
 
 
 def test_the_general_link_is_the_saturating_one_at_power_one_and_the_floor_at_power_zero() -> None:

@@ -18,6 +18,7 @@ SHIPPED = [
     "chinchilla",
     "compute",
     "compute-power",
+    "coverage",
     "data",
     "data-power",
     "general-saturating",

@@ -160,7 +160,7 @@ class Law:
         """Add derived parameters to sampled ones; a bounded law needs its random-guess level where T is sampled."""
         out = self.core.complete(xp, theta)
         if "T" in out:
-            out["R0"], out[self.floor.name] = self.link.from_whole(out, upper)
+            out["R0"], out[self.floor.name] = self.link.from_whole(xp, out, upper)
         return out
 
     def effective_inputs(
@@ -233,6 +233,12 @@ LAWS: dict[str, Law] = {
                 ("-compute", "compute", "compute"),
                 ("-joint", "parameters and data", "joint"),
             )
+        ),
+        Law(
+            "coverage",
+            "share of problems that none of several samples solves, against the compute of sampling",
+            CORES["compute"],
+            LINKS["coverage"],
         ),
     )
 }

@@ -49,7 +49,7 @@ class Link:
     whole : Parameter
         T, the loss at the pivot: with φ, the share of the floor in it, an alternative to R₀ and L∞.
     from_whole : callable
-        ``(theta, upper) -> (R0, L_inf)``, from T, φ and the link's own parameters.
+        ``(xp, theta, upper) -> (R0, L_inf)``, from T, φ and the link's own parameters.
     bounded : bool
         Whether the task must state a random-guess level.
     latex : str
@@ -64,7 +64,7 @@ class Link:
     loss: Callable[[Namespace, Array, Theta, Array], Array]
     log_reducible: Callable[[Namespace, Array, Theta, Array], Array]
     whole: Parameter
-    from_whole: Callable[[Theta, Array], tuple[Array, Array]]
+    from_whole: Callable[[Namespace, Theta, Array], tuple[Array, Array]]
     bounded: bool
     latex: str
     source: str
@@ -78,7 +78,7 @@ def _floor_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> Ar
     return xp.log(loss - theta["L_inf"])
 
 
-def _floor_from_whole(theta: Theta, upper: Array) -> tuple[Array, Array]:
+def _floor_from_whole(xp: Namespace, theta: Theta, upper: Array) -> tuple[Array, Array]:
     return (1.0 - theta["phi"]) * theta["T"], theta["phi"] * theta["T"]
 
 
@@ -91,7 +91,7 @@ def _saturating_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) 
     return xp.log(loss - theta["L_inf"]) - xp.log(upper - loss)
 
 
-def _saturating_from_whole(theta: Theta, upper: Array) -> tuple[Array, Array]:
+def _saturating_from_whole(xp: Namespace, theta: Theta, upper: Array) -> tuple[Array, Array]:
     # R = (L - L_inf) / (upper - L) at L = upper T, L_inf = phi L.
     whole, phi = theta["T"], theta["phi"]
     return (1.0 - phi) * whole / (1.0 - whole), phi * whole * upper
@@ -125,10 +125,24 @@ def _general_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> 
     return low - theta["guess_power"] * high
 
 
-def _general_from_whole(theta: Theta, upper: Array) -> tuple[Array, Array]:
+def _general_from_whole(xp: Namespace, theta: Theta, upper: Array) -> tuple[Array, Array]:
     whole, phi = theta["T"], theta["phi"]
     share, rest = (1.0 - phi) * whole / (1.0 - phi * whole), (1.0 - whole) / (1.0 - phi * whole)
     return share / rest ** theta["guess_power"], phi * whole * upper
+
+
+def _coverage(xp: Namespace, log_r: Array, theta: Theta, upper: Array) -> Array:
+    # upper − L = (upper − L_inf)·exp(−R): what is solved is the exponential of a power law.
+    return theta["L_inf"] - (upper - theta["L_inf"]) * xp.expm1(-xp.exp(log_r))
+
+
+def _coverage_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> Array:
+    return xp.log(xp.log(upper - theta["L_inf"]) - xp.log(upper - loss))
+
+
+def _coverage_from_whole(xp: Namespace, theta: Theta, upper: Array) -> tuple[Array, Array]:
+    whole, phi = theta["T"], theta["phi"]
+    return xp.log1p(-phi * whole) - xp.log1p(-whole), phi * whole * upper
 
 
 LINKS: dict[str, Link] = {
@@ -169,6 +183,18 @@ LINKS: dict[str, Link] = {
             True,
             r"L_\infty + (L_0 - L_\infty)\,s,\quad s/(1-s)^{\lambda} = R",
             "Alabdulmohsin et al. 2022, M4",
+        ),
+        Link(
+            "coverage",
+            L_INF_BOUNDED,
+            (),
+            _coverage,
+            _coverage_inverse,
+            WHOLE_BOUNDED,
+            _coverage_from_whole,
+            True,
+            r"L_\infty + (L_0 - L_\infty)(1 - e^{-R})",
+            "Brown et al. 2024, eq. 2",
         ),
     )
 }
