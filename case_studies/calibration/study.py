@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +20,11 @@ import bayescale as bs
 from bayescale.files import written_beside
 from bayescale.plots import calibration, save
 from bayescale.predict import Backtest
-from bayescale.runs import Runs
-from bayescale.workflow.folds import By
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from recorded import with_tables
+from sweeps import Case, chinchilla, gadre, olmo
 
 HERE = Path(__file__).parent
 # The configuration, frozen before any set was scored: the defaults; beside them the same law without drift, that of
@@ -37,42 +34,6 @@ MODELS = (DEFAULT, load_model(DEFAULT).exact(), "chinchilla", "huber-bootstrap")
 SHOWN = (DEFAULT, "huber-bootstrap")  # in the figure
 SEED = 20261122
 COLUMNS = ("runs", "groups", "cover50", "cover90", "se90", "width90", "rmsle", "bias", "log_score")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One public set: how it is read, where it is cut, and the studies of the priors that it is evidence for."""
-
-    read: Callable[[pd.DataFrame], Runs]
-    by: By
-    cuts: tuple[float, ...]
-    exclude: tuple[str, ...]
-
-
-def chinchilla(frame: pd.DataFrame) -> Runs:
-    """240 runs of Hoffmann et al. 2022, figure 4, digitised; the table names no budgets, so thirds of a decade do."""
-    kept = frame.sort_values("loss").iloc[:-5]
-    budget = np.floor(3 * np.log10(kept["flops"]) + 0.5).astype(int)
-    return load(kept.assign(sweep=budget.astype(str)), ["sweep"])
-
-
-def gadre(frame: pd.DataFrame) -> Runs:
-    """104 runs of Gadre et al. 2024 on three training sets, C4 validation loss."""
-    named = frame.rename(columns={"loss_c4": "loss"})
-    return load(named.assign(architecture=frame["train_data"]), ["architecture"])
-
-
-def olmo(frame: pd.DataFrame) -> Runs:
-    """30 runs of the OLMo ladder, C4 validation loss."""
-    return load(frame.rename(columns={"N": "params", "D": "tokens", "loss_c4_en": "loss"}), [])
-
-
-def load(frame: pd.DataFrame, more: list[str]) -> Runs:
-    """Only the columns that a user would give."""
-    info = {"loss": {"metric": "nats/token", "corpus": "web"}}
-    return bs.load_runs(
-        frame[["params", "tokens", "loss", *more]], task_info=info, param_count="total"
-    )
 
 
 CASES = {
