@@ -26,7 +26,7 @@ FLOOR_SHARE = Parameter(
     "phi", "unit", "share", "", r"\varphi", "share of the floor in the loss at the pivot"
 )
 Theta = Mapping[str, Array]
-_STEPS = 8  # of Newton's method
+_STEPS = 5  # of Newton's method: an error below 1e-11 for powers from .02 to 50
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _general(xp: Namespace, log_r: Array, theta: Theta, upper: Array) -> Array:
     """s/(1 − s)^λ = R for the share s = (L − L∞)/(L₀ − L∞), by Newton's method in z = logit s.
 
     λ·softplus(z) − softplus(−z) rises with a slope between 1 and λ and bends one way only, and the start lies on the
-    side from which no step passes the root: eight leave no error that a float can hold. Only the last step is
+    side from which no step passes the root: few are enough. Only the last step is
     differentiated: at the root that is the derivative of the root.
     """
     power = theta["guess_power"]
