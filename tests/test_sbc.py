@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ import pytest
 
 import bayescale as bs
 from bayescale import plots
+from bayescale.build import model_data
 from bayescale.checks import quantities, with_draws
 from bayescale.errors import DataError, ModelError
-from bayescale.spec import resolve
+from bayescale.spec import coords, resolve
+from bayescale.workflow.fitting import recorded_rows
 from bayescale.workflow.simulating import Bench, bench, rank
 from bayescale.zoo import load_model, load_populations
 
 SIMULATIONS, SABOTAGED = 60, 15
 SHORT = ({"draws": 250, "tune": 300, "chains": 2, "target_accept": 0.95},)
 NOISY = {"sigma": "LogNormal(median=0.1, sigma=0.3)"}
+WIDE = 1.5  # sd of log delta where one run says nothing of it
 SAMPLED = ("R0", "delta", "L_inf", "sigma")
 
 
@@ -152,6 +156,40 @@ def test_a_simulator_of_another_law_fails(tested: Bench) -> None:
     verdicts = result.verdicts().set_index("quantity")
     assert not verdicts.loc["delta", "passed"], str(result)
     assert verdicts.loc["delta", "why"] == "truths lie below what is said of them"
+
+
+def on_one_run(tested: Bench) -> Bench:
+    """The same program on one run, which lies at its own pivot: δ is seen by its prior alone, a wide one."""
+    table = design()
+    one = table.where(np.arange(len(table)) == 4)
+    prior = {**NOISY, "delta": f"LogNormal(median=0.3, sigma={WIDE})"}
+    model = resolve(load_model("data"), one, load_populations(), prior, drift=False, sweep=False)
+    data = {str(name): value.to_numpy() for name, value in model_data(model, one).items()}
+    numbers = {name: data[name] for name in tested.program.data_names}
+    program = tested.program.with_data(coords(model), **numbers)
+    return Bench(model, recorded_rows(model, one), program, one.hash)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_missing_jacobian_fails_where_the_prior_matters(tested: Bench, missing: bool) -> None:
+    """The sampler moves in log δ. A density of δ that is not multiplied by dδ/dlog δ is off by δ there:
+    Normal(μ, s) less log δ is, up to a constant, Normal(μ − s², s)."""
+    right = on_one_run(tested)
+    mu = float(np.log(0.3))
+    program = right.program.with_data(prior_delta_mu=mu - WIDE**2) if missing else right.program
+    fits = replace(right, program=program)
+    rows = []
+    for seed in range(SABOTAGED):
+        truth = right.truth(seed)
+        log_loss = right.simulate(truth, seed)
+        fitted, _, _ = fits.refit(log_loss, seed, SHORT, cores=1)
+        true, found = (quantities(right.with_losses(f, log_loss)) for f in (truth, fitted))
+        rows.append(rank(true, found))
+    result = made({str(k): v.to_numpy() for k, v in pd.DataFrame(rows).items()})
+    verdicts = result.verdicts().set_index("quantity")
+    assert verdicts.loc["delta", "passed"] != missing, str(result)
+    # What the sabotage leaves alone passes either way.
+    assert verdicts.loc[["T", "phi", "sigma"], "passed"].all(), str(result)
 
 
 def test_a_stopped_study_goes_on(
