@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayescale.checks.draws import at_prior, thinned
 from bayescale.checks.uniformity import Uniformity, uniformity
+from bayescale.checks.valleys import valley_p
 from bayescale.checks.weights import KHAT_MAX, smoothed
 from bayescale.posterior import Fit, keyed_generator
 from bayescale.predict import Rows, all_rows
@@ -32,10 +33,13 @@ class Predictive:
         ``pit`` and its ``khat``.
     uniformity : Uniformity
         Of ``pit``.
+    valleys : float or None
+        P-value of isoFLOP valleys that stay as steep at large compute (:func:`bayescale.checks.valleys.valley_p`).
     """
 
     rows: pd.DataFrame
     uniformity: Uniformity
+    valleys: float | None = None
 
     @property
     def inside(self) -> dict[str, float]:
@@ -59,6 +63,11 @@ class Predictive:
             found.append(
                 f"PIT values of the fitted rows are not uniform (p = {self.uniformity.p:.2g}): {self.why}"
             )
+        if self.valleys is not None and self.valleys < 1 - self.uniformity.probability:
+            found.append(
+                f"isoFLOP valleys are steeper at large compute than the law's (p = {self.valleys:.2g}): runs off the "
+                "optimum may be tuned worse than those at it, and gamma then reads their tuning; fit without them"
+            )
         if self.inside["prior_90"] == 0.0:
             found.append("no row lies in the prior's 90 % band: the priors speak of another table")
         poor = int((~(self.rows["khat"] <= KHAT_MAX)).sum())
@@ -77,6 +86,7 @@ class Predictive:
         """Plain data, for JSON."""
         return {
             "pit_p": self.uniformity.p,
+            "valley_p": self.valleys,
             "inside": self.inside,
             "rows": self.rows.to_dict("records"),
             "notes": list(self.notes),
@@ -122,7 +132,7 @@ def predictive(fit: Fit) -> Predictive:
             frame[f"{prefix}{name}"] = np.exp(np.quantile(replicated, p, axis=0))
     frame["residual"] = np.log(frame["loss"] / frame["median"])
     frame["pit"], frame["khat"] = _left_out(posterior)
-    return Predictive(frame, uniformity(frame["pit"].to_numpy()))
+    return Predictive(frame, uniformity(frame["pit"].to_numpy()), valley_p(fit, posterior))
 
 
 def _left_out(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
