@@ -1,118 +1,98 @@
 """Would it have been right? Back-tests on public sweeps under one configuration: fit below, score above.
 
 Run ``python3 -m uv run python case_studies/calibration/study.py`` where ``BAYESCALE_DATA`` names a folder of the public
-sets (the best part of an hour on two cores; it resumes where it was stopped, fold by fold, in ``--folder``). It writes
-``results.json``, the tables of the README and the figure.
+sets (hours on two cores; it resumes where it was stopped, fold by fold, in ``--folder``). It writes, set by set,
+``results.json`` and ``rows.csv``; the tables of the README and the figure are made of the latter.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-
-import bayescale as bs
-from bayescale.files import written_beside
-from bayescale.plots import calibration, save
-from bayescale.predict import Backtest
-from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from recorded import with_tables
-from sweeps import Case, chinchilla, gadre, olmo
+from report import figure, tables
+from sets import CASES, Case, public_sets
+
+import bayescale as bs
+from bayescale.files import written_beside
+from bayescale.plots import save
+from bayescale.predict import Backtest
 
 HERE = Path(__file__).parent
-# The configuration, frozen before any set was scored: the defaults; beside them the same law without drift, that of
-# Hoffmann et al. without drift, and what their authors and Besiroglu et al. do, a Huber fit of it with a bootstrap.
-DEFAULT = "parameter-data"
-MODELS = (DEFAULT, load_model(DEFAULT).exact(), "chinchilla", "huber-bootstrap")
-SHOWN = (DEFAULT, "huber-bootstrap")  # in the figure
 SEED = 20261122
-COLUMNS = ("runs", "groups", "cover50", "cover90", "se90", "width90", "rmsle", "bias", "log_score")
+COLUMNS = [
+    "set", "model", "fold", "architecture", "task", "group", "decades", "loss", "median", "error",
+    *(f"inside{level}" for level in (50, 80, 90, 95)), "width90", "crps", "log_score",
+    "interval_score90",
+]  # fmt: skip
 
 
-CASES = {
-    "chinchilla_fig4": Case(chinchilla, "compute", (1e20, 3e20, 1e21), ("chinchilla",)),
-    "gadre_overtraining": Case(gadre, "params", (1e9, 5e9), ("gadre",)),
-    "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",)),
-}
-
-
-def run(name: str, case: Case, folder: Path) -> Backtest:
-    """Back-test one set."""
-    frame = pd.read_csv(Path(os.environ["BAYESCALE_DATA"]) / name / "data.csv")
+def run(name: str, case: Case, folder: Path, models: int | None) -> Backtest:
+    """Back-test one set; with a number, of its first models only."""
     return bs.backtest(
-        case.read(frame),
-        MODELS,
+        case.read(public_sets()),
+        case.models[:models],
         by=case.by,
         cuts=case.cuts,
         exclude=case.exclude,
         seed=SEED,
         folder=folder / name,
+        progress=False,
+        **case.settings,
     )
 
 
-def markdown(results: dict[str, Backtest]) -> str:
-    """The table of the README."""
-    head = ["set", "model", "held out", *COLUMNS]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * 3 + " ---: |" * len(COLUMNS)]
-    for name, result in results.items():
-        for row in result.summary().to_dict("records"):
-            cells = [name, str(row["model"]), str(row["fold"])]
-            cells += [str(row[c]) if c in ("runs", "groups") else _number(row[c]) for c in COLUMNS]
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def recorded(result: Backtest) -> dict[str, Any]:
+    """What the results keep of a back-test beside its rows."""
+    return {
+        "problem": result.problem,
+        "summary": result.summary().to_dict("records"),
+        "by_distance": result.by_distance().to_dict("records"),
+        "folds": result.folds.to_dict("records"),
+    }
 
 
-def _number(value: float) -> str:
-    if np.isnan(value):
-        return "–"
-    return f"{value:.2f}" if abs(value) >= 0.2 else f"{value:.4f}"
+def keep(name: str, result: Backtest) -> None:
+    """Put one set into the results: its summaries into ``results.json``, its scored runs into ``rows.csv``."""
+    content = json.loads((HERE / "results.json").read_text("utf-8"))
+    content[name] = recorded(result)
+    ordered = {n: content[n] for n in CASES if n in content}
+    with written_beside(HERE / "results.json") as beside:
+        beside.write_text(json.dumps(ordered, indent=1, default=float) + "\n", "utf-8")
+    rows = pd.read_csv(HERE / "rows.csv")
+    mine = result.rows.assign(set=name)[COLUMNS]
+    every = pd.concat([rows[rows["set"] != name], mine])
+    every = every.sort_values("set", key=lambda s: s.map(list(CASES).index), kind="stable")
+    with written_beside(HERE / "rows.csv") as beside:
+        every.to_csv(beside, index=False, float_format="%.5g")
 
 
 def main() -> None:
     """Command line of the study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("calibration-folds"))
-    parser.add_argument("--only", choices=list(CASES), action="append")
+    parser.add_argument("--only", choices=list(CASES), action="append", help="sets to run")
+    parser.add_argument("--models", type=int, help="how many of a set's models, the default first")
+    parser.add_argument("--report", action="store_true", help="run nothing, write tables alone")
     options = parser.parse_args()
-    results = {
-        n: run(n, c, options.folder) for n, c in CASES.items() if n in (options.only or CASES)
-    }
-    for result in results.values():
-        print(result, flush=True)
-    if options.only:
-        return
-    content = {
-        name: {
-            "problem": r.problem,
-            "summary": r.summary().to_dict("records"),
-            "by_distance": r.by_distance().to_dict("records"),
-            "folds": r.folds.to_dict("records"),
-        }
-        for name, r in results.items()
-    }
-    with written_beside(HERE / "results.json") as beside:
-        beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
-    every = Backtest(
-        pd.concat(
-            [
-                r.rows[r.rows["model"].isin(SHOWN)].assign(group=name + " " + r.rows["group"])
-                for name, r in results.items()
-            ]
-        ),
-        pd.DataFrame(),
-        {},
-    )
-    save(calibration(every), HERE / "calibration")
+    for name, case in CASES.items():
+        if options.report or name not in (options.only or CASES):
+            continue
+        result = run(name, case, options.folder, options.models)
+        print(f"{name}: {result}", flush=True)
+        keep(name, result)
+    rows = pd.read_csv(HERE / "rows.csv")
     readme = HERE / "README.md"
-    text = with_tables(readme.read_text(encoding="utf-8"), {"results": markdown(results)})
+    text = with_tables(readme.read_text("utf-8"), tables(rows))
     readme.write_text(text, encoding="utf-8")
+    save(figure(rows), HERE / "calibration")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,186 @@
+"""The public sets of the back-test: how each is read, where it is cut, and which studies its priors must not see."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from repeated_data import study as repeated_data
+from routed import study as routed
+
+import bayescale as bs
+from bayescale.runs import Runs
+from bayescale.spec import ModelSpec
+from bayescale.workflow.folds import By
+from bayescale.zoo import load_model
+
+# The configuration, frozen before any set was scored: the defaults; beside them the same law without drift, that of
+# Hoffmann et al. without drift, and what their authors and Besiroglu et al. do, a Huber fit of it with a bootstrap.
+DEFAULT = "parameter-data"
+MODELS = (DEFAULT, load_model(DEFAULT).exact(), "chinchilla", "huber-bootstrap")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One public set under the configuration; the first of its models is the default for what it holds.
+
+    Attributes
+    ----------
+    read : callable
+        Folder of the public sets → runs.
+    by, cuts, exclude, settings
+        As in :func:`bayescale.backtest`.
+    recount : bool
+        Whether the runs stand in another case too, counted otherwise: such a set is no evidence of its own.
+    """
+
+    read: Callable[[Path], Runs]
+    by: By
+    cuts: tuple[float, ...]
+    exclude: tuple[str, ...]
+    models: tuple[str | ModelSpec, ...] = MODELS
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    recount: bool = False
+
+
+def text(frame: pd.DataFrame, more: list[str], count: Any = "total") -> Runs:
+    """Only the columns that a user would give; losses in nats a token."""
+    info = {"loss": {"metric": "nats/token", "corpus": "web"}}
+    columns = ["params", "tokens", "loss", *more]
+    return bs.load_runs(frame[columns], task_info=info, param_count=count)
+
+
+def chinchilla(folder: Path) -> Runs:
+    """240 runs of Hoffmann et al. 2022, figure 4, digitised; the table names no budgets, so thirds of a decade do."""
+    frame = pd.read_csv(folder / "chinchilla_fig4" / "data.csv")
+    kept = frame.sort_values("loss").iloc[:-5]
+    budget = np.floor(3 * np.log10(kept["flops"]) + 0.5).astype(int)
+    return text(kept.assign(sweep=budget.astype(str)), ["sweep"])
+
+
+def gadre(folder: Path) -> Runs:
+    """104 runs of Gadre et al. 2024 on three training sets, C4 validation loss."""
+    frame = pd.read_csv(folder / "gadre_overtraining" / "data.csv")
+    named = frame.rename(columns={"loss_c4": "loss"})
+    return text(named.assign(architecture=frame["train_data"]), ["architecture"])
+
+
+def olmo(folder: Path) -> Runs:
+    """30 runs of the OLMo ladder, C4 validation loss."""
+    frame = pd.read_csv(folder / "olmo_ladder" / "data.csv")
+    return text(frame.rename(columns={"N": "params", "D": "tokens", "loss_c4_en": "loss"}), [])
+
+
+# ------------------------------------------------------------------ Porian et al. 2024
+
+# Training set, hyper-parameters, warm-up, decay, how N is counted, split: the settings of the table. Those below the
+# nine are the same runs with N counted otherwise.
+PORIAN = (
+    ("refinedweb", "base", "long", "kaplan", "standard", "val"),
+    ("refinedweb", "base", "short", "kaplan", "standard", "val"),
+    ("refinedweb", "base", "short", "chinchilla", "standard", "val"),
+    ("refinedweb", "tuned", "short", "const", "standard", "val"),
+    ("refinedweb", "tuned", "long", "const", "kaplan", "train"),
+    ("openwebtext2", "base", "long", "kaplan", "standard", "val"),
+    ("openwebtext2", "base", "short", "kaplan", "standard", "val"),
+    ("openwebtext2", "base", "short", "chinchilla", "standard", "val"),
+    ("openwebtext2", "tuned", "short", "const", "standard", "val"),
+)
+RECOUNTED = (
+    ("refinedweb", "base", "long", "kaplan", "kaplan", "train"),
+    ("refinedweb", "base", "long", "kaplan", "attention", "train"),
+    ("refinedweb", "base", "short", "kaplan", "attention", "train"),
+    ("refinedweb", "base", "short", "chinchilla", "attention", "train"),
+    ("refinedweb", "tuned", "short", "const", "attention", "train"),
+    ("openwebtext2", "base", "long", "kaplan", "kaplan", "train"),
+)
+SETTING = ["dataset", "hparams", "warmup", "decay", "param_count", "split"]
+UNTRAINED = 1.0  # tokens a parameter, below which the source says to drop rows
+
+
+def porian(folder: Path, setting: tuple[str, ...]) -> Runs:
+    """One setting of Porian et al. 2024: losses read off at 11 or 12 budgets, which are the sweeps."""
+    frame = pd.read_csv(folder / "porian_isoflop" / "data.csv")
+    mine = (frame[SETTING] == list(setting)).all(axis=1)
+    kept = frame[mine & (frame["tokens"] >= UNTRAINED * frame["params"])]
+    sweep = kept["flops"].map("{:.3g}".format)
+    count = "non-embedding" if setting[4] == "kaplan" else "total"
+    return text(kept.assign(sweep=sweep), ["sweep"], count)
+
+
+def largest_two(setting: tuple[str, ...]) -> float:
+    """A compute between the third largest and the second largest budget; Kaplan's count ends at 1.28e19 FLOP."""
+    return 0.9 * (6.4e18 if setting[4] == "kaplan" else 1.28e19)
+
+
+def porian_cases() -> dict[str, Case]:
+    """Every setting by itself."""
+    cases = {}
+    for setting in (*PORIAN, *RECOUNTED):
+        read = partial(porian, setting=setting)
+        cut = (largest_two(setting),)
+        again = setting in RECOUNTED
+        name = "porian " + " ".join(setting[:5])
+        cases[name] = Case(read, "compute", cut, ("porian",), recount=again)
+    return cases
+
+
+# ------------------------------------------------------------------ laws of their own
+
+
+def clark(folder: Path) -> Runs:
+    """166 routed networks of Clark et al. 2022, last validation losses."""
+    return routed.as_runs(routed.table(folder))
+
+
+def datablations(folder: Path) -> Runs:
+    """181 runs of Muennighoff et al. 2023 on repeated data."""
+    return repeated_data.as_runs(repeated_data.table(folder))
+
+
+def pythia(folder: Path) -> Runs:
+    """Learning curves of six Pythia sizes on four tasks, zero-shot errors, every other checkpoint."""
+    frame = pd.read_csv(folder / "pythia_curves" / "data.csv")
+    plain = (frame["shots"] == 0) & (frame["deduped"] == 0) & (frame["metric"] == "accuracy")
+    kept = frame[plain & frame["task"].isin(GUESS) & frame["size"].isin(SIZES)]
+    kept = kept[kept["step"] >= FIRST_STEP]
+    steps = np.sort(kept["step"].unique())[::-THIN]
+    kept = kept[kept["step"].isin(steps)]
+    named = kept.assign(loss=1.0 - kept["value"], architecture=kept["size"], run=kept["size"])
+    info = {task: {"metric": "error", "upper": upper} for task, upper in GUESS.items()}
+    columns = ["run", "step", "architecture", "params", "tokens", "task", "loss"]
+    return bs.load_runs(
+        named[columns], task_info=info, param_count="total", checkpoints="all", name="pythia"
+    )
+
+
+GUESS = {"lambada_openai": 1.0, "sciq": 0.75, "arc_easy": 0.75, "piqa": 0.5}  # random error
+SIZES = ("160m", "410m", "1b", "1.4b", "2.8b", "6.9b")
+FIRST_STEP, THIN = 3_000, 2
+
+CASES: dict[str, Case] = {
+    "chinchilla_fig4": Case(chinchilla, "compute", (1e20, 3e20, 1e21), ("chinchilla",)),
+    "gadre_overtraining": Case(gadre, "params", (1e9, 5e9), ("gadre",)),
+    "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",)),
+    **porian_cases(),
+    "clark": Case(clark, "params", (1e9,), ("clark",), ("routed", load_model("routed").exact())),
+    # Equal compute there is no campaign: the study of that set says why.
+    "datablations": Case(
+        datablations, "compute", (1e21,), ("datablations",),
+        ("repeated-data", load_model("repeated-data").exact(), DEFAULT), {"sweep": False},
+    ),
+    "pythia_curves": Case(
+        pythia, "tokens", (1.5e11,), (), ("saturating", load_model("saturating").exact()),
+    ),
+}  # fmt: skip
+
+
+def public_sets() -> Path:
+    """The folder of the public sets."""
+    return Path(os.environ["BAYESCALE_DATA"])
