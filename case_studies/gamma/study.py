@@ -1,0 +1,135 @@
+"""How do the two bottlenecks combine? The posterior of γ on every public joint set, and what moves it.
+
+Run ``python3 -m uv run python case_studies/gamma/study.py`` where ``BAYESCALE_DATA`` names a folder of the public sets
+(an hour on two cores; each set's numbers are kept in ``--folder``). It writes ``results.json``, the tables of the README
+and the figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from calibration import sets
+from recorded import with_tables
+from report import figure, tables
+
+import bayescale as bs
+from bayescale.files import written_beside
+from bayescale.plots import save
+from bayescale.posterior import Fit, contraction, population_parameters
+from bayescale.runs import Runs
+from bayescale.spec import prior_draws
+
+HERE = Path(__file__).parent
+SEED = 20261122
+PRIOR_DRAWS = 20_000
+PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
+SHOWN = ("gamma", "beta", "delta", "alpha", "a", "L_inf", "drift")
+KEPT_DRAWS = 400  # quantiles of log gamma, from which contrasts of two fits are taken
+
+
+def gadre_on(folder: Path, corpus: str) -> Runs:
+    """One training set of Gadre et al. 2024."""
+    return sets.gadre(folder).where(architecture=corpus)
+
+
+def unrepeated(folder: Path) -> Runs:
+    """Main runs of Muennighoff et al. 2023 that saw no token twice, with at least a token for each parameter."""
+    frame = pd.read_csv(folder / "datablations" / "data.csv")
+    fresh = (frame["epochs"] <= 1.0) & (frame["variant"] == "main")
+    return sets.text(frame[fresh & (frame["tokens"] >= sets.UNTRAINED * frame["params"])], [])
+
+
+def steplaw(folder: Path) -> Runs:
+    """Li et al. 2025: the best of a grid of learning rates and batch sizes in each of 17 cells."""
+    frame = pd.read_csv(folder / "steplaw_dense" / "best_per_cell.csv")
+    return sets.text(frame, [], "non-embedding")
+
+
+# Name → its table, and the study that is left out of the priors.
+SETS: dict[str, tuple[Callable[[Path], Runs], tuple[str, ...]]] = {
+    **{
+        name: (case.read, case.exclude)
+        for name, case in sets.CASES.items()
+        if name.startswith("porian")
+    },
+    "chinchilla": (sets.chinchilla, ("chinchilla",)),
+    **{
+        f"gadre {corpus}": (partial(gadre_on, corpus=corpus), ("gadre",))
+        for corpus in ("c4", "redpajama", "refinedweb")
+    },
+    "olmo ladder": (sets.olmo, ("olmo",)),
+    "datablations, one epoch": (unrepeated, ("datablations",)),
+    "steplaw, best of grid": (steplaw, ()),
+}
+
+
+def fitted(name: str, folder: Path) -> dict[str, Any]:
+    """What the fit of one set says, from the folder or made and kept there."""
+    path = folder / f"{name}.json"
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return found
+    read, exclude = SETS[name]
+    runs = read(sets.public_sets())
+    fit = bs.fit(runs, exclude=exclude, seed=SEED, progress=False, allow_unconverged=True)
+    found = said(fit)
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as beside:
+        beside.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    return found
+
+
+def said(fit: Fit) -> dict[str, Any]:
+    """Quantiles of the parameters and of the prior of γ, and where γ lies against one and against δ."""
+    theta = population_parameters(fit.posterior, fit.model)
+    theta["drift"] = fit.posterior["drift"]
+    prior = population_parameters(prior_draws(fit.model, PRIOR_DRAWS, SEED), fit.model)["gamma"]
+    gamma, delta = theta["gamma"].to_numpy(), theta["delta"].to_numpy()
+    at = (np.arange(KEPT_DRAWS) + 0.5) / KEPT_DRAWS
+    return {
+        "runs": fit.runs.sizes["run"],
+        "sweeps": len(fit.model.sweeps),
+        "verdict": str(fit.convergence),
+        "converged": fit.convergence.passed,
+        "prior": np.quantile(prior, PROBS).round(4).tolist(),
+        **{name: np.quantile(theta[name], PROBS).round(4).tolist() for name in SHOWN},
+        "above_one": round(float((gamma > 1.0).mean()), 4),
+        "below_delta": round(float((gamma < delta).mean()), 4),
+        "contraction": round(float(contraction(fit)["gamma"]), 3),
+        "log_gamma": np.quantile(np.log(gamma), at).round(4).tolist(),
+    }
+
+
+def main() -> None:
+    """Command line of the study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("gamma-fits"))
+    parser.add_argument("--report", action="store_true", help="fit nothing, write tables alone")
+    options = parser.parse_args()
+    path = HERE / "results.json"
+    if not options.report:
+        found = {}
+        for name in SETS:
+            found[name] = fitted(name, options.folder)
+            print(name, found[name]["gamma"], found[name]["verdict"], flush=True)
+        with written_beside(path) as beside:
+            beside.write_text(json.dumps(found) + "\n", "utf-8")
+    content = json.loads(path.read_text("utf-8"))
+    readme = HERE / "README.md"
+    readme.write_text(with_tables(readme.read_text("utf-8"), tables(content)), "utf-8")
+    save(figure(content), HERE / "gamma")
+
+
+if __name__ == "__main__":
+    main()
