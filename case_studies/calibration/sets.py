@@ -37,7 +37,7 @@ class Case:
     by, cuts, exclude, settings
         As in :func:`bayescale.backtest`.
     recount : bool
-        Whether the runs stand in another case too, counted otherwise: such a set is no evidence of its own.
+        Whether the runs stand in another case too, cut or counted otherwise: such a set is no evidence of its own.
     """
 
     read: Callable[[Path], Runs]
@@ -167,6 +167,8 @@ FIRST_STEP, THIN = 3_000, 2
 CASES: dict[str, Case] = {
     "chinchilla_fig4": Case(chinchilla, "compute", (1e20, 3e20, 1e21), ("chinchilla",)),
     "gadre_overtraining": Case(gadre, "params", (1e9, 5e9), ("gadre",)),
+    # The two runs of each training set that the paper itself forecasts.
+    "gadre_targets": Case(gadre, "compute", (3e21,), ("gadre",), recount=True),
     "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",)),
     **porian_cases(),
     "clark": Case(clark, "params", (1e9,), ("clark",), ("routed", load_model("routed").exact())),

@@ -1,0 +1,2 @@
+def tables(c): return {}
+def figure(c): return None
