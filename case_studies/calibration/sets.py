@@ -167,7 +167,7 @@ FIRST_STEP, THIN = 3_000, 2
 CASES: dict[str, Case] = {
     "chinchilla_fig4": Case(chinchilla, "compute", (1e20, 3e20, 1e21), ("chinchilla",)),
     "gadre_overtraining": Case(gadre, "params", (1e9, 5e9), ("gadre",)),
-    # The two runs of each training set that the paper itself forecasts.
+    # The two runs on RedPajama that the paper itself forecasts, and those of other training sets as large.
     "gadre_targets": Case(gadre, "compute", (3e21,), ("gadre",), recount=True),
     "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",)),
     **porian_cases(),

@@ -1,8 +1,8 @@
 """How do the two bottlenecks combine? The posterior of γ on every public joint set, and what moves it.
 
 Run ``python3 -m uv run python case_studies/gamma/study.py`` where ``BAYESCALE_DATA`` names a folder of the public sets
-(an hour on two cores; each set's numbers are kept in ``--folder``). It writes ``results.json``, the tables of the README
-and the figure.
+(half an hour on two cores; each set's numbers are kept in ``--folder``). It writes ``results.json``, the tables of the
+README and the figure.
 """
 
 from __future__ import annotations
