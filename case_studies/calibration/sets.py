@@ -36,6 +36,8 @@ class Case:
         Folder of the public sets → runs.
     by, cuts, exclude, settings
         As in :func:`bayescale.backtest`.
+    plain : tuple
+        Models that are run as exact laws without offsets of budgets, by importance sampling, since chains take long.
     recount : bool
         Whether the runs stand in another case too, cut or counted otherwise: such a set is no evidence of its own.
     """
@@ -46,6 +48,7 @@ class Case:
     exclude: tuple[str, ...]
     models: tuple[str | ModelSpec, ...] = MODELS
     settings: Mapping[str, Any] = field(default_factory=dict)
+    plain: tuple[str | ModelSpec, ...] = ()
     recount: bool = False
 
 
@@ -127,7 +130,10 @@ def porian_cases() -> dict[str, Case]:
         cut = (largest_two(setting),)
         again = setting in RECOUNTED
         name = "porian " + " ".join(setting[:5])
-        cases[name] = Case(read, "compute", cut, ("porian",), recount=again)
+        chains, plain = (MODELS[0], MODELS[3]), (MODELS[2], MODELS[1])
+        cases[name] = Case(
+            read, "compute", cut, ("porian",), chains, plain=plain, recount=again
+        )
     return cases
 
 
