@@ -29,7 +29,17 @@ def test_every_setting_of_the_study_is_there_and_the_ones_not_converged_are_name
     assert sum(name.startswith("porian") for name in FOUND) == 15
     text = (FOLDER / "README.md").read_text("utf-8")
     for name, one in FOUND.items():
-        assert (f"| {name} (not converged) |" in text) == (not one["converged"])
+        assert (f"| {name} (not converged) |" in text) == (not one["exact"]["converged"])
+
+
+def test_the_sum_holds_for_untuned_networks_at_most_and_tuned_ones_come_near_kaplan() -> None:
+    exact = {name: both["exact"] for name, both in FOUND.items()}
+    holds = [n for n, one in exact.items() if one["gamma"][0] < 1 < one["gamma"][4]]
+    assert holds == [f"porian {c} base long kaplan kaplan" for c in ("refinedweb", "openwebtext2")]
+    for name, one in exact.items():
+        assert (one["below_delta"] > 0.95) == ("tuned" in name)
+        if name.startswith("porian"):
+            assert (one["gamma"][2] < 0.3) == ("tuned" in name)
 
 
 def test_a_contrast_is_the_ratio_of_two_posteriors_and_none_with_itself() -> None:
@@ -37,10 +47,10 @@ def test_a_contrast_is_the_ratio_of_two_posteriors_and_none_with_itself() -> Non
     # Quantiles of log γ of two Normals: their ratio has the median e^.5 and the sd √2 × .1 of its log.
     at = (np.arange(400) + 0.5) / 400
     normal = np.quantile(np.random.default_rng(1).normal(size=200_000), at)
-    same = {name: {"log_gamma": 0.1 * normal} for name in FOUND}
+    same = {name: {"exact": {"log_gamma": 0.1 * normal}} for name in FOUND}
     assert all(r["lo90"] < 1 < r["hi90"] for r in report.contrasts(same))
     moved = "porian refinedweb base short kaplan standard"
-    found = same | {moved: {"log_gamma": 0.5 + 0.1 * normal}}
+    found = same | {moved: {"exact": {"log_gamma": 0.5 + 0.1 * normal}}}
     row = next(r for r in report.contrasts(found) if r["change"] == "shorter warm-up")
     assert row["median"] == pytest.approx(np.exp(0.5), rel=0.01)
     assert np.log(row["hi90"] / row["lo90"]) == pytest.approx(2 * 1.645 * 0.1 * 2**0.5, rel=0.02)
@@ -50,4 +60,5 @@ def test_the_figure_draws_every_set() -> None:
     (axes,) = module("report").figure(FOUND).axes
     assert [t.get_text() for t in axes.get_yticklabels()] == list(FOUND)
     medians = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
-    assert medians == [one["gamma"][2] for one in FOUND.values()]
+    both = [one[how] for one in FOUND.values() for how in ("exact", "shipped") if how in one]
+    assert medians == [one["gamma"][2] for one in both]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from calibration.sets import RECOUNTED
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -51,7 +52,7 @@ def contrasts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         for one, other in pairs:
             for corpus in CORPORA if "{}" in one else ("",):
                 names = [f"porian {side.format(corpus)}" for side in (one, other)]
-                before, after = (np.array(found[name]["log_gamma"]) for name in names)
+                before, after = (np.array(found[name]["exact"]["log_gamma"]) for name in names)
                 factor = np.exp(np.subtract.outer(after, before))
                 low, middle, high = np.quantile(factor, [0.05, 0.5, 0.95])
                 out.append(
@@ -68,24 +69,32 @@ def contrasts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _posterior(found: Mapping[str, Any]) -> str:
     lines = [
-        "| set | runs | γ | 90 % | δ | P(γ > 1) | P(γ < δ) | prior variance gone | drift |",
+        "| set | runs | γ | 90 % | δ | P(γ > 1) | P(γ < δ) | prior variance gone | γ as shipped, 90 % |",
         "| --- |" + " ---: |" * 8,
     ]
-    for name, one in found.items():
-        gamma = one["gamma"]
+    for name, both in found.items():
+        one = both["exact"]
         cells = [
             name + ("" if one["converged"] else " (not converged)"),
             str(one["runs"]),
-            f"{gamma[2]:.2f}",
-            f"{gamma[0]:.2f}–{gamma[4]:.2f}",
+            f"{one['gamma'][2]:.2f}",
+            f"{one['gamma'][0]:.2f}–{one['gamma'][4]:.2f}",
             f"{one['delta'][2]:.2f}",
             f"{one['above_one']:.2f}",
             f"{one['below_delta']:.2f}",
             f"{one['contraction']:.2f}",
-            f"{one['drift'][2]:.2f}",
+            _shipped(both.get("shipped")),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _shipped(one: Mapping[str, Any] | None) -> str:
+    if one is None:
+        return "not run"
+    low, _, middle, _, high = one["gamma"]
+    doubt = "" if one["converged"] else " (not converged)"
+    return f"{middle:.2f}, {low:.2f}–{high:.2f}{doubt}"
 
 
 def _contrasts(found: Mapping[str, Any]) -> str:
@@ -102,29 +111,40 @@ def figure(found: Mapping[str, Any]) -> Figure:
     with style():
         canvas = new_figure("text", 0.5 + 0.155 * len(found))
         axes = canvas.subplots()
-        for row, (name, one) in enumerate(found.items()):
-            prior, q = one["prior"], one["gamma"]
+        for row, (name, both) in enumerate(found.items()):
+            one, prior = both["exact"], both["exact"]["prior"]
             for low, high, grey in ((0, 4, PRIOR_GREYS[0]), (1, 3, PRIOR_GREYS[1])):
                 wide = prior[high] - prior[low]
                 axes.barh(row, wide, 0.86, left=prior[low], color=grey, lw=0, zorder=0)
-            ink = _ink(name)
-            axes.plot([q[0], q[4]], [row, row], color=ink, lw=0.9, solid_capstyle="butt")
-            axes.plot([q[1], q[3]], [row, row], color=ink, lw=3.2, solid_capstyle="butt")
-            face = "w" if name in again else ink
-            axes.plot(q[2], row, "o", mfc=face, mec=ink if face == "w" else "w", ms=3.9, mew=0.5)
+            _interval(axes, row, one["gamma"], _ink(name), "w" if name in again else _ink(name))
             axes.plot(one["delta"][2], row, "x", color=INK, ms=3.0, mew=0.7)
-        axes.axvline(1.0, color=GREY, lw=0.8, zorder=0.5)
+            if "shipped" in both:
+                _interval(axes, row + 0.3, both["shipped"]["gamma"], GREY, GREY)
+        axes.axvline(1.0, color=INK, lw=0.6, zorder=0.5)
         axes.set_yticks(np.arange(len(found)), list(found))
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(found) - 0.4, -0.6)
         axes.set_xscale("log")
-        ticks = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+        ticks = (0.1, 0.2, 0.5, 1.0, 2.0)
         axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axes.set_xticks([], minor=True)
         axes.set_xlabel(r"$\gamma$: 1 is Hoffmann's sum, towards 0 the maximum")
         axes.spines["left"].set_visible(False)
-        foot(canvas, _legend(), 3, "Hollow: the same runs, N counted otherwise.")
+        foot(canvas, _legend(), 4, _NOTE)
     return canvas
+
+
+_NOTE = (
+    "Equal-tailed intervals; all but the grey ones assume the law is exact. "
+    "Hollow: runs of a setting above, N counted otherwise."
+)
+
+
+def _interval(axes: Axes, row: float, q: Sequence[float], ink: str, face: str) -> None:
+    axes.plot([q[0], q[4]], [row, row], color=ink, lw=0.9, solid_capstyle="butt")
+    axes.plot([q[1], q[3]], [row, row], color=ink, lw=3.2, solid_capstyle="butt")
+    # A white rim keeps the marker apart from the bar of its own colour.
+    axes.plot(q[2], row, "o", mfc=face, mec=ink if face == "w" else "w", ms=3.9, mew=0.5)
 
 
 def _ink(name: str) -> str:
@@ -141,6 +161,7 @@ def _legend() -> dict[str, Any]:
         "Porian et al., base": line(colour(0)),
         "Porian et al., tuned": line(colour(2)),
         "other sets": line(colour(1)),
+        "as shipped, with drift": line(GREY),
         "median of δ: Kaplan's γ": Line2D([], [], color=INK, marker="x", ms=3.0, ls="none"),
         "50 % interval": Line2D([], [], color=INK, lw=3.2, solid_capstyle="butt"),
         "prior, 50 and 90 %": tuple(Patch(color=grey, lw=0) for grey in PRIOR_GREYS[::-1]),
