@@ -25,7 +25,6 @@ def tables(rows: pd.DataFrame) -> dict[str, str]:
     return {
         "results": by_fold(rows[rows["set"].isin(BY_FOLD)]),
         "porian": porian(rows[rows["set"].str.startswith("porian")]),
-        "others": by_fold(rows[~rows["set"].isin(BY_FOLD) & ~rows["set"].str.startswith("porian")]),
         "pooled": pooled_table(rows),
         "errors": errors_table(rows),
     }
@@ -33,43 +32,30 @@ def tables(rows: pd.DataFrame) -> dict[str, str]:
 
 def figure(rows: pd.DataFrame) -> Figure:
     """Reliability and widths of the joint law as shipped and of Huber's loss, over the sets that count."""
-    shown = rows[rows["model"].isin(SHOWN) & rows["set"].isin(counted(rows, joint=True))]
-    return calibration(_backtest(shown))
+    shown = rows[rows["model"].isin(SHOWN) & rows["set"].isin(counted(rows))]
+    return calibration(_backtest(shown.assign(group=shown["set"] + " " + shown["group"])))
 
 
-def counted(rows: pd.DataFrame, *, joint: bool = False) -> list[str]:
-    """Sets with runs of their own; with ``joint``, those that the joint law is fitted to."""
-    kept = [name for name in rows["set"].unique() if not CASES[name].recount]
-    return [n for n in kept if not joint or CASES[n].models[0] == DEFAULT]
-
-
-def role(name: str, model: str) -> str:
-    """Which part of the configuration a model is of a set."""
-    first = CASES[name].models[0]
-    if model == first:
-        return "as shipped"
-    if model == f"{first} (exact)":
-        return "exact"
-    return "γ = 1, exact" if model == "chinchilla" else model
+def counted(rows: pd.DataFrame) -> list[str]:
+    """Sets with runs of their own."""
+    return [name for name in rows["set"].unique() if not CASES[name].recount]
 
 
 def pooled(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Coverage over the rows of several sets by role of the model, every held-out group a cluster; and by set."""
+    """Coverage over the rows of several sets by model, every held-out group a cluster; and by set."""
     mine = rows[rows["set"].isin(names)]
-    roles = [role(name, model) for name, model in zip(mine["set"], mine["model"], strict=True)]
-    mine = mine.assign(model=roles, group=mine["set"] + " " + mine["group"])
+    mine = mine.assign(group=mine["set"] + " " + mine["group"])
     found = _backtest(mine).summary(("model",))
     by_set = _backtest(mine.assign(group=mine["set"])).summary(("model",))
     return found.assign(sets=by_set["groups"], se90_by_set=by_set["se90"])
 
 
 def errors(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean absolute relative error and median signed error of the median forecast, by set and role, per cent."""
-    roles = [role(name, model) for name, model in zip(rows["set"], rows["model"], strict=True)]
-    said = rows.assign(role=roles, relative=100.0 * (rows["median"] / rows["loss"] - 1.0))
+    """Mean absolute relative error and median signed error of the median forecast, by set and model, per cent."""
+    said = rows.assign(relative=100.0 * (rows["median"] / rows["loss"] - 1.0))
     said = said.assign(absolute=said["relative"].abs())
     kept = {"absolute": ("absolute", "mean"), "bias": ("relative", "median")}
-    return said.groupby(["set", "role"], sort=False).agg(**kept).reset_index()
+    return said.groupby(["set", "model"], sort=False).agg(**kept).reset_index()
 
 
 # ------------------------------------------------------------------ as text
@@ -85,24 +71,25 @@ def by_fold(rows: pd.DataFrame) -> str:
 
 
 def porian(rows: pd.DataFrame) -> str:
-    """Coverage, width and error by setting: the joint law as shipped, and Huber's loss beside it where it was run."""
+    """By setting: the joint law as shipped, and coverage and error of the models beside it where they were run."""
     kept = ("runs", "cover50", "cover90", "width90", "rmsle", "bias")
-    other = [f"{name}, Huber" for name in ("cover90", "width90", "rmsle")]
-    lines = _head(["setting"], [*kept, *other])
+    others = [model for model in dict.fromkeys(rows["model"]) if model != DEFAULT]
+    beside = [f"{name}, {model}" for model in others for name in ("cover90", "rmsle")]
+    lines = _head(["setting"], [*kept, *beside])
     for name, mine in rows.groupby("set", sort=False):
         by_model = _backtest(mine).summary(("model",)).set_index("model")
         row = by_model.loc[DEFAULT].to_dict()
-        huber = "huber-bootstrap"
-        beside = by_model.loc[huber] if huber in by_model.index else {}
-        row |= {f"{n}, Huber": beside.get(n, np.nan) for n in ("cover90", "width90", "rmsle")}
+        for cell in beside:
+            score, model = cell.split(", ")
+            row[cell] = by_model[score].get(model, np.nan)
         again = " (recount)" if CASES[str(name)].recount else ""
-        lines.append(_line([str(name).removeprefix("porian ") + again], row, [*kept, *other]))
+        lines.append(_line([str(name).removeprefix("porian ") + again], row, [*kept, *beside]))
     return "\n".join(lines)
 
 
 def pooled_table(rows: pd.DataFrame) -> str:
-    """Pooled coverage: the sets that the configuration was not chosen on, then with the first one."""
-    every = [n for n in counted(rows) if n not in ("datablations", "pythia_curves")]
+    """Pooled coverage: without the set that the form of drift was chosen on, then with it."""
+    every = counted(rows)
     lines = _head(["sets", "model"], POOLED)
     chosen = {"all but the first": every[1:], "all": every}
     for said, names in chosen.items():
@@ -113,14 +100,14 @@ def pooled_table(rows: pd.DataFrame) -> str:
 
 def errors_table(rows: pd.DataFrame) -> str:
     """Mean absolute relative error and, behind the stroke, median signed error, per cent."""
-    roles = ("as shipped", "exact", "γ = 1, exact", "huber-bootstrap")
-    found = errors(rows).set_index(["set", "role"])
-    head = ["set", "printed", *roles]
+    found = errors(rows).set_index(["set", "model"])
+    models = list(dict.fromkeys(rows["model"]))
+    head = ["set", "printed", *models]
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     for name in rows["set"].unique():
         cells = [name, PRINTED.get(name, "–")]
-        for r in roles:
-            at = found.loc[(name, r)] if (name, r) in found.index else None
+        for model in models:
+            at = found.loc[(name, model)] if (name, model) in found.index else None
             cells.append("–" if at is None else f"{at['absolute']:.2f} / {at['bias']:+.2f}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from repeated_data import study as repeated_data
-from routed import study as routed
 
 import bayescale as bs
 from bayescale.runs import Runs
@@ -28,13 +26,13 @@ MODELS = (DEFAULT, load_model(DEFAULT).exact(), "chinchilla", "huber-bootstrap")
 
 @dataclass(frozen=True)
 class Case:
-    """One public set under the configuration; the first of its models is the default for what it holds.
+    """One public set under the configuration.
 
     Attributes
     ----------
     read : callable
         Folder of the public sets → runs.
-    by, cuts, exclude, settings
+    by, cuts, exclude, models
         As in :func:`bayescale.backtest`.
     plain : tuple
         Models that are run as exact laws without offsets of budgets, by importance sampling, since chains take long.
@@ -47,7 +45,6 @@ class Case:
     cuts: tuple[float, ...]
     exclude: tuple[str, ...]
     models: tuple[str | ModelSpec, ...] = MODELS
-    settings: Mapping[str, Any] = field(default_factory=dict)
     plain: tuple[str | ModelSpec, ...] = ()
     recount: bool = False
 
@@ -130,45 +127,10 @@ def porian_cases() -> dict[str, Case]:
         cut = (largest_two(setting),)
         again = setting in RECOUNTED
         name = "porian " + " ".join(setting[:5])
-        chains, plain = (MODELS[0], MODELS[3]), (MODELS[2], MODELS[1])
-        cases[name] = Case(
-            read, "compute", cut, ("porian",), chains, plain=plain, recount=again
-        )
+        chains, plain = (MODELS[0], MODELS[3]), MODELS[1:3]
+        cases[name] = Case(read, "compute", cut, ("porian",), chains, plain=plain, recount=again)
     return cases
 
-
-# ------------------------------------------------------------------ laws of their own
-
-
-def clark(folder: Path) -> Runs:
-    """166 routed networks of Clark et al. 2022, last validation losses."""
-    return routed.as_runs(routed.table(folder))
-
-
-def datablations(folder: Path) -> Runs:
-    """181 runs of Muennighoff et al. 2023 on repeated data."""
-    return repeated_data.as_runs(repeated_data.table(folder))
-
-
-def pythia(folder: Path) -> Runs:
-    """Learning curves of six Pythia sizes on four tasks, zero-shot errors, every other checkpoint."""
-    frame = pd.read_csv(folder / "pythia_curves" / "data.csv")
-    plain = (frame["shots"] == 0) & (frame["deduped"] == 0) & (frame["metric"] == "accuracy")
-    kept = frame[plain & frame["task"].isin(GUESS) & frame["size"].isin(SIZES)]
-    kept = kept[kept["step"] >= FIRST_STEP]
-    steps = np.sort(kept["step"].unique())[::-THIN]
-    kept = kept[kept["step"].isin(steps)]
-    named = kept.assign(loss=1.0 - kept["value"], architecture=kept["size"], run=kept["size"])
-    info = {task: {"metric": "error", "upper": upper} for task, upper in GUESS.items()}
-    columns = ["run", "step", "architecture", "params", "tokens", "task", "loss"]
-    return bs.load_runs(
-        named[columns], task_info=info, param_count="total", checkpoints="all", name="pythia"
-    )
-
-
-GUESS = {"lambada_openai": 1.0, "sciq": 0.75, "arc_easy": 0.75, "piqa": 0.5}  # random error
-SIZES = ("160m", "410m", "1b", "1.4b", "2.8b", "6.9b")
-FIRST_STEP, THIN = 3_000, 2
 
 CASES: dict[str, Case] = {
     "chinchilla_fig4": Case(chinchilla, "compute", (1e20, 3e20, 1e21), ("chinchilla",)),
@@ -177,16 +139,7 @@ CASES: dict[str, Case] = {
     "gadre_targets": Case(gadre, "compute", (3e21,), ("gadre",), recount=True),
     "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",)),
     **porian_cases(),
-    "clark": Case(clark, "params", (1e9,), ("clark",), ("routed", load_model("routed").exact())),
-    # Equal compute there is no campaign: the study of that set says why.
-    "datablations": Case(
-        datablations, "compute", (1e21,), ("datablations",),
-        ("repeated-data", load_model("repeated-data").exact(), DEFAULT), {"sweep": False},
-    ),
-    "pythia_curves": Case(
-        pythia, "tokens", (1.5e11,), (), ("saturating", load_model("saturating").exact()),
-    ),
-}  # fmt: skip
+}
 
 
 def public_sets() -> Path:

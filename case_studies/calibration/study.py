@@ -27,6 +27,7 @@ from bayescale.predict import Backtest
 
 HERE = Path(__file__).parent
 SEED = 20261122
+PLAIN: dict[str, Any] = {"sweep": False, "engine": "quick"}  # of exact laws on many sets
 COLUMNS = [
     "set", "model", "fold", "architecture", "task", "group", "decades", "loss", "median", "error",
     *(f"inside{level}" for level in (50, 80, 90, 95)), "width90", "crps", "log_score",
@@ -36,16 +37,24 @@ COLUMNS = [
 
 def run(name: str, case: Case, folder: Path, models: int | None) -> Backtest:
     """Back-test one set; with a number, of its first models only."""
-    return bs.backtest(
-        case.read(public_sets()),
-        case.models[:models],
-        by=case.by,
-        cuts=case.cuts,
-        exclude=case.exclude,
-        seed=SEED,
-        folder=folder / name,
-        progress=False,
-        **case.settings,
+    common: dict[str, Any] = {
+        "by": case.by,
+        "cuts": case.cuts,
+        "exclude": case.exclude,
+        "seed": SEED,
+        "folder": folder / name,
+        "progress": False,
+    }
+    runs = case.read(public_sets())
+    first = bs.backtest(runs, case.models[:models], **common)
+    if models is not None or not case.plain:
+        return first
+    plain = bs.backtest(runs, case.plain, **common, **PLAIN)
+    return Backtest(
+        pd.concat([first.rows, plain.rows], ignore_index=True),
+        pd.concat([first.folds, plain.folds], ignore_index=True),
+        first.problem | {"plain": plain.problem},
+        (*first.notes, *plain.notes),
     )
 
 
