@@ -56,6 +56,19 @@ def test_one_configuration_served_every_joint_set_and_its_own_evidence_was_left_
         assert problem["models"][0] == sets.DEFAULT
 
 
+def test_the_pooled_claim_and_the_fault_that_it_hides() -> None:
+    report = module("report")
+    every = report.counted(ROWS)
+    pooled = [report.pooled(ROWS, names).set_index("model") for names in (every, every[1:])]
+    shipped, without_first = (table.loc["parameter-data"] for table in pooled)
+    assert shipped["groups"] >= 20
+    assert 0.85 <= shipped["cover90"] <= 0.95
+    assert without_first["groups"] >= 20
+    assert without_first["cover90"] > 0.95
+    for other in ("parameter-data (exact)", "chinchilla", "huber-bootstrap"):
+        assert pooled[0].loc[other, "cover90"] + 2 * pooled[0].loc[other, "se90"] < 0.9
+
+
 def test_pooling_counts_a_held_out_group_once_and_a_recount_not_at_all() -> None:
     report, sets = module("report"), module("sets")
     recount = next(name for name, case in sets.CASES.items() if case.recount)
