@@ -33,7 +33,11 @@ def tables(rows: pd.DataFrame) -> dict[str, str]:
 def figure(rows: pd.DataFrame) -> Figure:
     """Reliability and widths of the joint law as shipped and of Huber's loss, over the sets that count."""
     shown = rows[rows["model"].isin(SHOWN) & rows["set"].isin(counted(rows))]
-    return calibration(_backtest(shown.assign(group=shown["set"] + " " + shown["group"])))
+    # What the figure draws is the width as a share of the loss.
+    loss = shown["width90"] / shown["share90"]
+    return calibration(
+        _backtest(shown.assign(loss=loss, group=shown["set"] + " " + shown["group"]))
+    )
 
 
 def counted(rows: pd.DataFrame) -> list[str]:
@@ -52,7 +56,7 @@ def pooled(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 def errors(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean absolute relative error and median signed error of the median forecast, by set and model, per cent."""
-    said = rows.assign(relative=100.0 * (rows["median"] / rows["loss"] - 1.0))
+    said = rows.assign(relative=100.0 * np.expm1(rows["error"]))
     said = said.assign(absolute=said["relative"].abs())
     kept = {"absolute": ("absolute", "mean"), "bias": ("relative", "median")}
     return said.groupby(["set", "model"], sort=False).agg(**kept).reset_index()

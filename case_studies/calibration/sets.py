@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
+from sweeps import chinchilla, gadre, olmo, text
 
-import bayescale as bs
 from bayescale.runs import Runs
 from bayescale.spec import ModelSpec
 from bayescale.workflow.folds import By
@@ -47,34 +44,6 @@ class Case:
     models: tuple[str | ModelSpec, ...] = MODELS
     plain: tuple[str | ModelSpec, ...] = ()
     recount: bool = False
-
-
-def text(frame: pd.DataFrame, more: list[str], count: Any = "total") -> Runs:
-    """Only the columns that a user would give; losses in nats a token."""
-    info = {"loss": {"metric": "nats/token", "corpus": "web"}}
-    columns = ["params", "tokens", "loss", *more]
-    return bs.load_runs(frame[columns], task_info=info, param_count=count)
-
-
-def chinchilla(folder: Path) -> Runs:
-    """240 runs of Hoffmann et al. 2022, figure 4, digitised; the table names no budgets, so thirds of a decade do."""
-    frame = pd.read_csv(folder / "chinchilla_fig4" / "data.csv")
-    kept = frame.sort_values("loss").iloc[:-5]
-    budget = np.floor(3 * np.log10(kept["flops"]) + 0.5).astype(int)
-    return text(kept.assign(sweep=budget.astype(str)), ["sweep"])
-
-
-def gadre(folder: Path) -> Runs:
-    """104 runs of Gadre et al. 2024 on three training sets, C4 validation loss."""
-    frame = pd.read_csv(folder / "gadre_overtraining" / "data.csv")
-    named = frame.rename(columns={"loss_c4": "loss"})
-    return text(named.assign(architecture=frame["train_data"]), ["architecture"])
-
-
-def olmo(folder: Path) -> Runs:
-    """30 runs of the OLMo ladder, C4 validation loss."""
-    frame = pd.read_csv(folder / "olmo_ladder" / "data.csv")
-    return text(frame.rename(columns={"N": "params", "D": "tokens", "loss_c4_en": "loss"}), [])
 
 
 # ------------------------------------------------------------------ Porian et al. 2024
@@ -140,8 +109,3 @@ CASES: dict[str, Case] = {
     "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",)),
     **porian_cases(),
 }
-
-
-def public_sets() -> Path:
-    """The folder of the public sets."""
-    return Path(os.environ["BAYESCALE_DATA"])

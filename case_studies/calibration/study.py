@@ -18,7 +18,8 @@ import pandas as pd
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from recorded import with_tables
 from report import figure, tables
-from sets import CASES, Case, public_sets
+from sets import CASES, Case
+from sweeps import public_sets
 
 import bayescale as bs
 from bayescale.files import written_beside
@@ -29,8 +30,8 @@ HERE = Path(__file__).parent
 SEED = 20261122
 PLAIN: dict[str, Any] = {"sweep": False, "engine": "quick"}  # of exact laws on many sets
 COLUMNS = [
-    "set", "model", "fold", "architecture", "task", "group", "decades", "loss", "median", "error",
-    *(f"inside{level}" for level in (50, 80, 90, 95)), "width90", "crps", "log_score",
+    "set", "model", "fold", "architecture", "task", "group", "decades", "error",
+    *(f"inside{level}" for level in (50, 80, 90, 95)), "width90", "share90", "crps", "log_score",
     "interval_score90",
 ]  # fmt: skip
 
@@ -76,7 +77,9 @@ def keep(name: str, result: Backtest) -> None:
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(ordered, indent=1, default=float) + "\n", "utf-8")
     rows = pd.read_csv(HERE / "rows.csv")
-    mine = result.rows.assign(set=name)[COLUMNS]
+    # The losses themselves stay where they were published.
+    share = (result.rows["width90"] / result.rows["loss"]).map(lambda x: float(f"{x:.2g}"))
+    mine = result.rows.assign(set=name, share90=share)[COLUMNS]
     every = pd.concat([rows[rows["set"] != name], mine])
     every = every.sort_values("set", key=lambda s: s.map(list(CASES).index), kind="stable")
     with written_beside(HERE / "rows.csv") as beside:

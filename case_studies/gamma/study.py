@@ -22,6 +22,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what t
 from calibration import sets
 from recorded import with_tables
 from report import figure, tables
+from sweeps import chinchilla, gadre, olmo, public_sets, text
 
 import bayescale as bs
 from bayescale.files import written_beside
@@ -45,20 +46,20 @@ KEPT_DRAWS = 400  # quantiles of log gamma, from which contrasts of two fits are
 
 def gadre_on(folder: Path, corpus: str) -> Runs:
     """One training set of Gadre et al. 2024."""
-    return sets.gadre(folder).where(architecture=corpus)
+    return gadre(folder).where(architecture=corpus)
 
 
 def unrepeated(folder: Path) -> Runs:
     """Main runs of Muennighoff et al. 2023 that saw no token twice, with at least a token for each parameter."""
     frame = pd.read_csv(folder / "datablations" / "data.csv")
     fresh = (frame["epochs"] <= 1.0) & (frame["variant"] == "main")
-    return sets.text(frame[fresh & (frame["tokens"] >= sets.UNTRAINED * frame["params"])], [])
+    return text(frame[fresh & (frame["tokens"] >= sets.UNTRAINED * frame["params"])], [])
 
 
 def steplaw(folder: Path) -> Runs:
     """Li et al. 2025: the best of a grid of learning rates and batch sizes in each of 17 cells."""
     frame = pd.read_csv(folder / "steplaw_dense" / "best_per_cell.csv")
-    return sets.text(frame, [], "non-embedding")
+    return text(frame, [], "non-embedding")
 
 
 # Name → its table, and the study that is left out of the priors.
@@ -68,12 +69,12 @@ SETS: dict[str, tuple[Callable[[Path], Runs], tuple[str, ...]]] = {
         for name, case in sets.CASES.items()
         if name.startswith("porian")
     },
-    "chinchilla": (sets.chinchilla, ("chinchilla",)),
+    "chinchilla": (chinchilla, ("chinchilla",)),
     **{
         f"gadre {corpus}": (partial(gadre_on, corpus=corpus), ("gadre",))
         for corpus in ("c4", "redpajama", "refinedweb")
     },
-    "olmo ladder": (sets.olmo, ("olmo",)),
+    "olmo ladder": (olmo, ("olmo",)),
     "datablations, one epoch": (unrepeated, ("datablations",)),
     "steplaw, best of grid": (steplaw, ()),
 }
@@ -86,7 +87,7 @@ def fitted(name: str, how: str, folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
         return found
     read, exclude = SETS[name]
-    runs = read(sets.public_sets())
+    runs = read(public_sets())
     settings = {"seed": SEED, "progress": False, "allow_unconverged": True, **HOW[how]}
     found = said(bs.fit(runs, exclude=exclude, **settings))
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from recorded import with_tables
-from sweeps import Case, chinchilla, gadre, olmo
+from sweeps import chinchilla, gadre, olmo, public_sets
 
 HERE = Path(__file__).parent
 DEFAULT = "parameter-data"
@@ -36,23 +35,24 @@ MODELS = (
 )
 SEED = 20261122
 # The last cut of each sweep that leaves more than one size of model above it, or one with several runs.
+# How each is read, along what it is cut and where, and the studies whose evidence it is.
 CASES = {
-    "chinchilla_fig4": Case(chinchilla, "compute", (1e21,), ("chinchilla",)),
-    "gadre_overtraining": Case(gadre, "params", (1e9,), ("gadre",)),
-    "olmo_ladder": Case(olmo, "params", (2e9,), ("olmo",)),
+    "chinchilla_fig4": (chinchilla, "compute", 1e21, "chinchilla"),
+    "gadre_overtraining": (gadre, "params", 1e9, "gadre"),
+    "olmo_ladder": (olmo, "params", 2e9, "olmo"),
 }
 COLUMNS = ("runs", "r2", "cover50", "cover90", "width90", "rmsle", "bias", "log_score")
 
 
-def run(name: str, case: Case, folder: Path) -> Backtest:
+def run(name: str, folder: Path) -> Backtest:
     """Back-test one sweep."""
-    frame = pd.read_csv(Path(os.environ["BAYESCALE_DATA"]) / name / "data.csv")
+    read, by, cut, study = CASES[name]
     return bs.backtest(
-        case.read(frame),
+        read(public_sets()),
         MODELS,
-        by=case.by,
-        cuts=case.cuts,
-        exclude=case.exclude,
+        by=by,
+        cuts=(cut,),
+        exclude=(study,),
         seed=SEED,
         folder=folder / name,
     )
@@ -98,8 +98,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("joint-laws-folds"))
     options = parser.parse_args()
     content = {}
-    for name, case in CASES.items():
-        result = run(name, case, options.folder)
+    for name in CASES:
+        result = run(name, options.folder)
         print(result, flush=True)
         content[name] = scores(result)
     with written_beside(HERE / "expected.json") as beside:

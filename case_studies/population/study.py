@@ -10,50 +10,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import bayescale as bs
 from bayescale.files import written_beside
 from bayescale.posterior import Fit, population_parameters
 from bayescale.runs import Runs
 
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from sweeps import chinchilla, gadre, olmo
+
 HERE = Path(__file__).parent
 SEED = 20261122
 # Wide: what a set says of its own drift, not what the others said.
 WIDE = {"drift": "LogNormal(median=0.2, sigma=1.0)"}
 SHOWN = ("drift", "sweep", "sigma", "alpha", "a", "beta", "delta", "gamma", "L_inf")
-
-
-def chinchilla(folder: Path) -> Runs:
-    """240 runs of Hoffmann et al. 2022, figure 4, digitised; thirds of a decade of compute are the sweeps."""
-    frame = pd.read_csv(folder / "chinchilla_fig4" / "data.csv").sort_values("loss").iloc[:-5]
-    budget = np.floor(3 * np.log10(frame["flops"]) + 0.5).astype(int)
-    return text(frame.assign(sweep=budget.astype(str)), ["sweep"])
-
-
-def gadre(folder: Path) -> Runs:
-    """104 runs of Gadre et al. 2024 on three training sets, C4 validation loss."""
-    frame = pd.read_csv(folder / "gadre_overtraining" / "data.csv")
-    named = frame.rename(columns={"loss_c4": "loss"}).assign(architecture=frame["train_data"])
-    return text(named, ["architecture"])
-
-
-def olmo(folder: Path) -> Runs:
-    """30 runs of the OLMo ladder, C4 validation loss."""
-    frame = pd.read_csv(folder / "olmo_ladder" / "data.csv")
-    return text(frame.rename(columns={"N": "params", "D": "tokens", "loss_c4_en": "loss"}), [])
-
-
-def text(frame: pd.DataFrame, more: list[str]) -> Runs:
-    """A table of losses in nats a token."""
-    info = {"loss": {"metric": "nats/token", "corpus": "web"}}
-    columns = ["params", "tokens", "loss", *more]
-    return bs.load_runs(frame[columns], task_info=info, param_count="total")
 
 
 def pile(folder: Path) -> Runs:
