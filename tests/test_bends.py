@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import make_fit, make_runs
 
+from bayescale.decide.plans.inverse import Inverse
 from bayescale.errors import ModelError
-from bayescale.laws import LAWS, Law
+from bayescale.laws import LAWS, Law, numpy_namespace
 from bayescale.laws.bends import BENDS
 from bayescale.posterior import group_curve
 from bayescale.zoo import load_model
@@ -107,7 +109,7 @@ def test_bent_curves_fall_and_keep_their_level_at_the_pivot(bend: str, axis: str
 def test_a_bend_names_the_axis_that_its_law_reads() -> None:
     with pytest.raises(ModelError, match="changes compute, which law 'data' does not read"):
         LAWS["data"].reading(["shifted-compute"])
-    with pytest.raises(ModelError, match="have the parameters of 'broken-tokens'"):
+    with pytest.raises(ModelError, match="'broken-params' and 'broken-tokens' both have bend"):
         LAWS["parameter-data"].reading(["broken-params", "broken-tokens"])
     assert law_of("broken").given == ()
 
@@ -170,3 +172,35 @@ def test_laws_without_an_added_floor(name: str) -> None:
     assert spec.parameters["L_inf"].fixed == 0.0
     assert spec.drift is not None
     assert not spec.drift.walking
+
+
+def test_tokens_for_a_loss_are_those_that_reach_it(tmp_path: Path) -> None:
+    """Read backwards, a law whose inputs bend is the same law."""
+    file = tmp_path / "bent.toml"
+    file.write_text(
+        'extends = "parameter-data"\nname = "bent"\neffective = ["broken-params"]\n'
+        '[parameters.bend]\nprior = "bend"\n[parameters.break_at]\nprior = "break_at"\n'
+        '[parameters.softness]\nprior = "softness"\n'
+    )
+    fit = make_fit(
+        load_model(file), draws=20, values={"bend": 0.5, "break_at": 1.0, "softness": 0.3}
+    )
+    curve = group_curve(fit, fit.groups(fit.model.groups["architecture"][0]))
+    log_n = curve.pivots["params"] + np.array([[-2.0, 1.0, 3.0]])
+    log_d = curve.pivots["tokens"] + 2.0
+    target = curve.log_reducible({"params": log_n[:, 1:2], "tokens": np.array([[log_d]])})[:, 0]
+    found = Inverse(curve, target).log_tokens(log_n)
+    assert found[:, 1] == pytest.approx(np.full(40, log_d), abs=1e-6)
+    reached = np.isfinite(found)
+    assert reached.any(axis=0).all()
+    back = curve.log_reducible({"params": log_n, "tokens": np.where(reached, found, log_d)})
+    assert back[reached] == pytest.approx(
+        np.broadcast_to(target[:, None], back.shape)[reached], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("bend", BENDS)
+def test_a_bend_is_a_number_or_infinite_without_end(bend: str) -> None:
+    theta = some_bend(bend, np.random.default_rng(4))
+    worth = BENDS[bend].worth(numpy_namespace, np.array([-np.inf, 0.0, np.inf]), theta)
+    assert not np.isnan(worth).any()

@@ -50,7 +50,7 @@ def levelling(xp: Namespace, u: Array, theta: Mapping[str, Array]) -> Array:
 def broken(xp: Namespace, u: Array, theta: Mapping[str, Array]) -> Array:
     """x^−β·[1 + (x/x₁)^(1/f)]^((1−ρ)βf): exponent β far below the break, ρβ far above."""
     f, d = theta["softness"], xp.log(theta["break_at"])
-    turned = xp.logaddexp(0.0 * u, (u - d) / f) - xp.logaddexp(0.0 * d, -d / f)
+    turned = xp.logaddexp(0.0, (u - d) / f) - xp.logaddexp(0.0, -d / f)
     return u + (theta["bend"] - 1.0) * f * turned
 
 

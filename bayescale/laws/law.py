@@ -54,8 +54,12 @@ class Law:
             if given is not None and given in [other.given for other in found]:
                 raise ModelError(f"{where}: {given.name} enters by two effective inputs")
             mine = {p.name for p in effective.parameters}
-            if any(mine & {p.name for p in other.parameters} for other in found):
-                raise ModelError(f"{where}: two effective inputs have the parameters of {name!r}")
+            for other in found:
+                if both := mine & {p.name for p in other.parameters}:
+                    raise ModelError(
+                        f"{where}: effective inputs {other.name!r} and {name!r} both have {', '.join(sorted(both))} "
+                        "(keep one of them)"
+                    )
             found.append(effective)
         return replace(self, effective=tuple(found))
 
@@ -221,18 +225,23 @@ LAWS: dict[str, Law] = {
         Law("data", "data law", CORES["tokens"], LINKS["floor"]),
         *(
             Law(
-                link + suffix,
-                f"error against {against}, between a floor and the random-guess level{said}",
+                f"saturating{suffix}",
+                f"error against {against}, between a floor and the random-guess level",
                 CORES[core],
-                LINKS[link],
+                LINKS["saturating"],
             )
-            for link, said in (("saturating", ""), ("general-saturating", " left at its own rate"))
             for suffix, against, core in (
                 ("", "data", "tokens"),
                 ("-parameter", "parameters", "params"),
                 ("-compute", "compute", "compute"),
                 ("-joint", "parameters and data", "joint"),
             )
+        ),
+        Law(
+            "general-saturating",
+            "error against data, between a floor and the random-guess level left at its own rate",
+            CORES["tokens"],
+            LINKS["general-saturating"],
         ),
         Law(
             "coverage",

@@ -66,7 +66,7 @@ def folds(runs: Runs, by: By, cuts: Sequence[float] | None = None) -> list[Fold]
 def scale_of(table: pd.DataFrame, by: str) -> np.ndarray:
     """The axis along which runs are held out; of rows that the table marks, the largest that it has."""
     if by == "held_out":
-        by = next(axis for axis in ("compute", "tokens", "params") if axis in table)
+        by = next((axis for axis in ("compute", "tokens", "params") if axis in table), "compute")
     if by == "compute" and {"params", "tokens"} <= set(table):
         return 6.0 * table["params"].to_numpy(float) * table["tokens"].to_numpy(float)
     if by not in table:
@@ -95,7 +95,8 @@ def _marked(runs: Runs) -> Fold:
     held = marked & ~unfinished(runs.table)
     if not held.any() or (~marked).sum() < MIN_FITTED:
         raise DataError(
-            f"held_out marks {int(held.sum())} of {len(held)} rows; at least one must be marked and {MIN_FITTED} left"
+            f"held_out marks {int(held.sum())} of {len(held)} rows, of finished runs; mark at least one and leave "
+            f"{MIN_FITTED} to fit"
         )
     return Fold("held_out", runs.where(~marked), held)
 

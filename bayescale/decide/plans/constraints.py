@@ -168,7 +168,8 @@ class Constraints:
         if chip.bandwidth is None:
             known = ", ".join(n for n, one in hardware_table().items() if one.bandwidth is not None)
             raise PlanError(
-                f"constraints.latency: the bandwidth of {chip.name} is not known; those of {known} are"
+                f"constraints.latency: the bandwidth of {chip.name} is not known "
+                f"(take one of {known}, or leave latency out)"
             )
         count = self.serving_accelerators or 1.0
         weight = self.bytes_per_weight or BYTES_PER_WEIGHT

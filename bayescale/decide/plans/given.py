@@ -25,7 +25,7 @@ def read_given(
 
 def _count(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise PlanError(f"{name} = {value!r} (expected a number)")
+        raise PlanError(f"{name} = {value!r} (expected a number, e.g. 1e11)")
     count = float(value)
     if not 1.0 <= count <= MOST_COUNT:
         raise PlanError(f"{name} = {count:g} (expected from 1 to {MOST_COUNT:g})")

@@ -10,10 +10,8 @@ import numpy as np
 from bayescale.laws import STEP
 from bayescale.posterior import Curve
 
-LOOKS, HALVINGS = (
-    36,
-    30,
-)  # along the range of log D, two nats apart, then between two looks: to 2e-9 nats
+# Along the range of log D, two nats apart, then between two looks: to 2e-9 nats.
+LOOKS, HALVINGS = 36, 30
 MOST_TOKENS = float(np.log(1e30))  # beyond it a target counts as out of reach at that N
 
 
@@ -26,7 +24,7 @@ class Inverse:
 
     def log_tokens(self, log_n: np.ndarray) -> np.ndarray:
         """Infinite where no D reaches the target, or only one beyond any meaning."""
-        if self.curve.given:
+        if self.curve.given or self.curve.law.bends:
             return self._searched(log_n)
         curve, t = self.curve, {k: v[:, None] for k, v in self.curve.theta.items()}
         u = log_n - curve.pivots["params"]

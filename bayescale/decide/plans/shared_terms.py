@@ -36,7 +36,9 @@ class SharedTerms:
         """Those of a curve; None where the axes are not apart, little is shared, or a term is no number."""
         params, params_at = np.unique(log_params, return_inverse=True)
         tokens, tokens_at = np.unique(log_tokens, return_inverse=True)
-        if curve.given or len(params) + len(tokens) > FEW * len(log_params):
+        # What an input is worth may then hang on the other one.
+        mixed = bool(curve.given or (curve.law.bends and curve.law.given))
+        if mixed or len(params) + len(tokens) > FEW * len(log_params):
             return None
         logs = curve.log_terms({"params": params[None], "tokens": tokens[None]})
         if max(float(np.abs(one).max()) for one in logs) > LARGEST:

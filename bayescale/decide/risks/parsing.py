@@ -52,7 +52,10 @@ def parse_risk(text: str) -> Risk:
     """
     outer, opened, inner = text.partition("(")
     if outer in _OF_RISK and opened and inner.endswith(")"):
-        return _OF_RISK[outer](parse_risk(inner[:-1]))
+        inside = parse_risk(inner[:-1])
+        if outer == "waste" and isinstance(inside, Waste):
+            raise PlanError(f"risk {text!r}: waste of a waste (expected one, e.g. waste(cvar:0.1))")
+        return _OF_RISK[outer](inside)
     kind, found, number = text.partition(":")
     if kind in _PLAIN and not found:
         return _PLAIN[kind]()
