@@ -149,7 +149,8 @@ def test_draws_below_their_floor_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     share = float((fit.posterior["L_inf"] > bound).mean())
 
     def change(law: Law) -> Law:
-        def loss(xp: Any, log_r: Any, floor: Any, upper: Any) -> Any:
+        def loss(xp: Any, log_r: Any, theta: Any, upper: Any) -> Any:
+            floor = theta["L_inf"]
             return floor + np.where(floor > bound, -1.0, 1.0) * np.exp(log_r)
 
         return replace(law, link=replace(law.link, loss=loss))

@@ -100,7 +100,7 @@ def test_json_round_trip(made: Plan, tmp_path: Path) -> None:
     path = made.save(tmp_path / "plan.json")
     read = json.loads(path.read_text(encoding="utf-8"))
     assert read == json.loads(json.dumps(made.to_dict()))
-    assert (read["format"], read["schema_version"]) == ("bayescale-plan", 2)
+    assert (read["format"], read["schema_version"]) == ("bayescale-plan", 3)
     assert read["table"]["params"] == made.table["params"].to_numpy().tolist()
     assert read["recommendations"][0]["params"] == made.recommendations[0].params
     assert read["provenance"]["model_hash"]
