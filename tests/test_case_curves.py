@@ -21,7 +21,9 @@ def test_the_account_quotes_what_was_run(monkeypatch: pytest.MonkeyPatch) -> Non
     for _ in opened(FOLDER, ["study"], monkeypatch):
         tables = {name: pd.DataFrame(result["scores"]) for name, result in RESULTS.items()}
         table = module("study").markdown(tables)
-        assert module("recorded").with_tables(text, {"results": table}) == text
+        made = {"results": table, "parts": module("study").parts_table(RESULTS["IC"]["parts"])}
+        assert all(f"<!-- {name} -->" in text for name in made)
+        assert module("recorded").with_tables(text, made) == text
 
 
 def test_every_fit_passed_the_gate() -> None:

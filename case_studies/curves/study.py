@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from recorded import with_tables
+from sweeps import public_sets
 
 HERE = Path(__file__).parent
 # Rows of a curve share one training run: more of them say less than their number. They are thinned evenly in log scale.
@@ -55,6 +55,7 @@ class Domain:
 ERROR = {"metric": "error", "upper": 1.0}
 # Losses of the second set were divided by a constant by their authors: they have no unit.
 SCALED = {"metric": "loss"}
+NAMES = {"bird": "birds", "c": "CIFAR-100", "cal": "Caltech-101", "inet": "ImageNet"}
 DOMAINS = {
     "IC": Domain("alabdulmohsin_vision", None, "saturating", ERROR),
     "NMT": Domain("alabdulmohsin_language", "translation", "data", SCALED),
@@ -65,7 +66,7 @@ DOMAINS = {
 
 def read(domain: Domain) -> Runs:
     """The curves of one domain: fitted rows thinned, values at one scale averaged; held-out rows as they are."""
-    frame = pd.read_csv(Path(os.environ["BAYESCALE_DATA"]) / domain.source / "data.csv")
+    frame = pd.read_csv(public_sets() / domain.source / "data.csv")
     if domain.label is not None:
         frame = frame[frame["domain"] == domain.label]
     frame = frame.rename(columns={"examples_seen": "tokens", "error": "loss"})
@@ -132,6 +133,24 @@ def scores(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def parts(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The scores of one model by data set: what stands before the shots in the name of a task."""
+    sets = rows["task"].str.split("_").str[0]
+    found = [scores(part).assign(part=name) for name, part in rows.groupby(sets)]
+    return pd.concat(found).to_dict("records")
+
+
+def parts_table(found: list[dict[str, Any]]) -> str:
+    """The second table of the README."""
+    lines = ["| data set | curves | rmsle | cover50 | cover90 |", "|" + " --- |" + " ---: |" * 4]
+    for row in found:
+        cells = [NAMES[row["part"]], str(row["curves"]), f"{row['rmsle']:.3f}"]
+        lines.append(
+            "| " + " | ".join([*cells, f"{row['cover50']:.2f}", f"{row['cover90']:.2f}"]) + " |"
+        )
+    return "\n".join(lines)
+
+
 def markdown(results: dict[str, pd.DataFrame]) -> str:
     """The table of the README."""
     lines = [
@@ -190,12 +209,14 @@ def main() -> None:
         }
         for name, test in tests.items()
     }
+    images = tests["IC"].rows
+    content["IC"]["parts"] = parts(images[images["model"] == DOMAINS["IC"].model])
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
     shown = pd.concat([ends(test.rows) for test in tests.values()])
     save(calibration(Backtest(shown, pd.DataFrame(), {})), HERE / "calibration")
     readme = HERE / "README.md"
-    made = {"results": markdown(results)}
+    made = {"results": markdown(results), "parts": parts_table(content["IC"]["parts"])}
     readme.write_text(with_tables(readme.read_text(encoding="utf-8"), made), encoding="utf-8")
 
 

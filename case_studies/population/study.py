@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ from bayescale.posterior import Fit, population_parameters
 from bayescale.runs import Runs
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from sweeps import chinchilla, gadre, olmo
+from sweeps import chinchilla, gadre, olmo, public_sets
 
 HERE = Path(__file__).parent
 SEED = 20261122
@@ -52,7 +51,7 @@ def fitted(name: str, folder: Path) -> Fit:
     if path.exists():
         return bs.load_fit(path)
     read, model, exclude = SETS[name]
-    runs = read(Path(os.environ["BAYESCALE_DATA"]))
+    runs = read(public_sets())
     fit = bs.fit(runs, model, prior=WIDE, exclude=exclude, seed=SEED)
     folder.mkdir(parents=True, exist_ok=True)
     fit.save(path)
