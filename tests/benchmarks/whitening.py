@@ -91,18 +91,27 @@ def measure(name: str, runs: Runs, seeds: int) -> dict[str, Any]:
     }
     rate = "ess_per_second"
     ratio = medians["settled"][rate] / medians["as compiled"][rate]
-    return medians | {"ratio": ratio, "compiling": compiling, "dimensions": program.program.n_dim}
+    return medians | {
+        "ratio": ratio,
+        "compiling": compiling,
+        "dimensions": int(program.program.n_dim),
+    }
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", help="one of the tables; the others stay as they were recorded")
     options = parser.parse_args()
-    result: dict[str, Any] = {"machine": machine(), "settings": SETTINGS, "seeds": options.seeds}
+    result: dict[str, Any] = {}
+    if options.only:
+        result = json.loads(RESULT.read_text("utf-8"))
+    here = {"machine": machine(), "settings": SETTINGS, "seeds": options.seeds}
     for name, (model, runs) in tables().items():
-        print(name, flush=True)
-        result[name] = measure(model, runs, options.seeds)
+        if options.only in (None, name):
+            print(name, flush=True)
+            result[name] = here | measure(model, runs, options.seeds)
     with written_beside(RESULT) as path:
         path.write_text(json.dumps(result, indent=2) + "\n")
 
