@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from bayescale.files import written_beside
 
 
 def with_tables(text: str, made: Mapping[str, str]) -> str:
@@ -13,6 +16,13 @@ def with_tables(text: str, made: Mapping[str, str]) -> str:
         block = f"<!-- {name} -->\n{table}\n<!-- end -->"
         text = re.sub(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _, b=block: b, text, flags=re.S)
     return text
+
+
+def fill(readme: Path, made: Mapping[str, str]) -> None:
+    """Put tables into a README, each between its markers."""
+    text = with_tables(readme.read_text(encoding="utf-8"), made)
+    with written_beside(readme) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def off(

@@ -23,7 +23,7 @@ TEXT = (FOLDER / "README.md").read_text("utf-8")
 @pytest.fixture(scope="module")
 def study() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for _ in opened(Path(FOLDER), ("study",), monkeypatch):
+        for _ in opened(Path(FOLDER), ("study", "report"), monkeypatch):
             yield module("study")
 
 
@@ -44,7 +44,7 @@ def test_tables_and_results_are_those_of_the_records(study: ModuleType) -> None:
 def test_the_text_says_what_was_found(study: ModuleType) -> None:
     price = FOUND["price"]
     assert f"{FOUND['replicates']} replicates" in TEXT
-    for at, limit in zip(price.values(), study.TARGET_WIDTH, strict=True):
+    for at, limit in zip(price.values(), module("report").TARGET_WIDTH, strict=True):
         assert at["width90 ratio"][0] <= limit
         assert at["expected width90 ratio"][0] == pytest.approx(2.0, abs=0.25), "about twice"
     assert price["1"]["log_score lost"][0] <= 0.1 < price["2"]["log_score lost"][0]
@@ -53,7 +53,9 @@ def test_the_text_says_what_was_found(study: ModuleType) -> None:
     for truth in ("halved at the edge", "halved half a decade out"):
         for model in ("drift", "exact"):
             cover, error = cells[1, truth, model]["cover90"]
-            assert cover + 4 * error < study.TARGET_COVER, "missed, beyond Monte-Carlo error"
+            assert cover + 4 * error < module("report").TARGET_COVER, (
+                "missed, beyond Monte-Carlo error"
+            )
     reach = 1.3 * cells[1, "exact", "exact"]["width90"][0] / 2
     (said,) = re.findall(r"reaches (\.\d+) nats", TEXT)
     assert float(said) == pytest.approx(reach, abs=0.0005)

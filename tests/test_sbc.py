@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from bayescale import plots
 from bayescale.build import model_data
 from bayescale.checks import quantities, with_draws
 from bayescale.errors import DataError, ModelError
+from bayescale.posterior import Fit
 from bayescale.spec import coords, resolve
 from bayescale.workflow.fitting import recorded_rows
 from bayescale.workflow.simulating import Bench, bench, rank
@@ -121,38 +122,41 @@ def tested() -> Bench:
 Simulated = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
+def simulation(
+    right: Bench, fits: Bench, seed: int, simulator: Callable[[Fit], Fit] = lambda truth: truth
+) -> Simulated:
+    """Of one simulation the true quantities, and those of the posterior: data of one bench, fitted by another."""
+    truth = right.truth(seed)
+    log_loss = right.simulate(simulator(truth), seed)
+    fitted, _, _ = fits.refit(log_loss, seed, SHORT, cores=1)
+    true, found = (quantities(right.with_losses(f, log_loss)) for f in (truth, fitted))
+    return true, found
+
+
+def ranked(simulated: Sequence[Simulated]) -> bs.SBC:
+    ranks = pd.DataFrame([rank(true, found) for true, found in simulated])
+    return made({str(k): v.to_numpy() for k, v in ranks.items()})
+
+
 @pytest.fixture(scope="module")
 def simulated(tested: Bench) -> list[Simulated]:
     """Of every simulation the true quantities, and those of the posterior."""
-    out = []
-    for seed in range(SIMULATIONS):
-        truth = tested.truth(seed)
-        log_loss = tested.simulate(truth, seed)
-        fitted, _, _ = tested.refit(log_loss, seed, SHORT, cores=1)
-        true, found = (quantities(tested.with_losses(f, log_loss)) for f in (truth, fitted))
-        out.append((true, found))
-    return out
+    return [simulation(tested, tested, seed) for seed in range(SIMULATIONS)]
 
 
 def test_a_right_model_passes(simulated: list[Simulated]) -> None:
-    ranks = pd.DataFrame([rank(true, found) for true, found in simulated])
-    assert {*SAMPLED, "nu", "loss a decade out", "log likelihood"} <= set(ranks)
-    result = made({str(k): v.to_numpy() for k, v in ranks.items()})
+    result = ranked(simulated)
+    assert {*SAMPLED, "nu", "loss a decade out", "log likelihood"} <= set(result.ranks)
     assert result.passed, str(result)
 
 
 def test_a_simulator_of_another_law_fails(tested: Bench) -> None:
     """Data made with √δ in place of δ, refitted on the same program: few simulations tell."""
-    rows = []
-    for seed in range(SABOTAGED):
-        truth = tested.truth(seed)
-        other = with_draws(truth, truth.posterior.assign(delta=np.sqrt(truth.posterior["delta"])))
-        log_loss = tested.simulate(other, seed)
-        fitted, _, _ = tested.refit(log_loss, seed, SHORT, cores=1)
-        true, found = (quantities(tested.with_losses(f, log_loss)) for f in (truth, fitted))
-        rows.append(rank(true, found))
-    ranks = pd.DataFrame(rows)
-    result = made({str(k): v.to_numpy() for k, v in ranks.items()})
+
+    def other(truth: Fit) -> Fit:
+        return with_draws(truth, truth.posterior.assign(delta=np.sqrt(truth.posterior["delta"])))
+
+    result = ranked([simulation(tested, tested, seed, other) for seed in range(SABOTAGED)])
     verdicts = result.verdicts().set_index("quantity")
     assert not verdicts.loc["delta", "passed"], str(result)
     assert verdicts.loc["delta", "why"] == "truths lie below what is said of them"
@@ -178,14 +182,7 @@ def test_a_missing_jacobian_fails_where_the_prior_matters(tested: Bench, missing
     mu = float(np.log(0.3))
     program = right.program.with_data(prior_delta_mu=mu - WIDE**2) if missing else right.program
     fits = replace(right, program=program)
-    rows = []
-    for seed in range(SABOTAGED):
-        truth = right.truth(seed)
-        log_loss = right.simulate(truth, seed)
-        fitted, _, _ = fits.refit(log_loss, seed, SHORT, cores=1)
-        true, found = (quantities(right.with_losses(f, log_loss)) for f in (truth, fitted))
-        rows.append(rank(true, found))
-    result = made({str(k): v.to_numpy() for k, v in pd.DataFrame(rows).items()})
+    result = ranked([simulation(right, fits, seed) for seed in range(SABOTAGED)])
     verdicts = result.verdicts().set_index("quantity")
     assert verdicts.loc["delta", "passed"] != missing, str(result)
     # What the sabotage leaves alone passes either way.

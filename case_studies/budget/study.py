@@ -38,7 +38,7 @@ from bayescale.files import written_beside
 from bayescale.posterior import Fit
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import off, with_tables
+from recorded import fill, off
 
 HERE = Path(__file__).parent
 
@@ -144,14 +144,13 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as spare:
         found, plan = study(options.folder or Path(spare), options.figures, options.seed)
     print("\n\n".join(tables(found).values()))
-    expected, readme = HERE / "expected.json", HERE / "README.md"
+    expected = HERE / "expected.json"
     if options.update:
         plan.save(HERE / "plan.json", overwrite=True)
         with written_beside(expected) as beside:
             text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
             beside.write_text(text, encoding="utf-8")
-        filled = with_tables(readme.read_text(encoding="utf-8"), tables(found))
-        readme.write_text(filled, encoding="utf-8")
+        fill(HERE / "README.md", tables(found))
         return 0
     said = differences(found, json.loads(expected.read_text(encoding="utf-8")))
     print("\n".join(said) or f"all {len(found['numbers'])} numbers as expected", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -30,11 +30,13 @@ def tables(rows: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def figure(rows: pd.DataFrame) -> Figure:
-    """Reliability and widths of the joint law as shipped and of Huber's loss, over the sets that count."""
+def figure(rows: pd.DataFrame, typical: Mapping[str, float]) -> Figure:
+    """Reliability and widths of the joint law as shipped and of Huber's loss, over the sets that count.
+
+    Widths are drawn over a typical loss of each set, the median of those held out.
+    """
     shown = rows[rows["model"].isin(SHOWN) & rows["set"].isin(counted(rows))]
-    # What the figure draws is the width as a share of the loss.
-    loss = shown["width90"] / shown["share90"]
+    loss = shown["set"].map(typical)
     return calibration(
         _backtest(shown.assign(loss=loss, group=shown["set"] + " " + shown["group"]))
     )

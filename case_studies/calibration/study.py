@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
 from report import figure, tables
 from sets import CASES, Case
 from sweeps import public_sets
@@ -31,7 +31,7 @@ SEED = 20261122
 PLAIN: dict[str, Any] = {"sweep": False, "engine": "quick"}  # of exact laws on many sets
 COLUMNS = [
     "set", "model", "fold", "architecture", "task", "group", "decades", "error",
-    *(f"inside{level}" for level in (50, 80, 90, 95)), "width90", "share90", "crps", "log_score",
+    *(f"inside{level}" for level in (50, 80, 90, 95)), "width90", "crps", "log_score",
     "interval_score90",
 ]  # fmt: skip
 
@@ -66,6 +66,8 @@ def recorded(result: Backtest) -> dict[str, Any]:
         "summary": result.summary().to_dict("records"),
         "by_distance": result.by_distance().to_dict("records"),
         "folds": result.folds.to_dict("records"),
+        # The losses themselves stay where they were published.
+        "typical_loss": float(f"{result.rows['loss'].median():.2g}"),
     }
 
 
@@ -77,9 +79,7 @@ def keep(name: str, result: Backtest) -> None:
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(ordered, indent=1, default=float) + "\n", "utf-8")
     rows = pd.read_csv(HERE / "rows.csv")
-    # The losses themselves stay where they were published.
-    share = (result.rows["width90"] / result.rows["loss"]).map(lambda x: float(f"{x:.2g}"))
-    mine = result.rows.assign(set=name, share90=share)[COLUMNS]
+    mine = result.rows.assign(set=name)[COLUMNS]
     every = pd.concat([rows[rows["set"] != name], mine])
     every = every.sort_values("set", key=lambda s: s.map(list(CASES).index), kind="stable")
     with written_beside(HERE / "rows.csv") as beside:
@@ -101,10 +101,10 @@ def main() -> None:
         print(f"{name}: {result}", flush=True)
         keep(name, result)
     rows = pd.read_csv(HERE / "rows.csv")
-    readme = HERE / "README.md"
-    text = with_tables(readme.read_text("utf-8"), tables(rows))
-    readme.write_text(text, encoding="utf-8")
-    save(figure(rows), HERE / "calibration")
+    content = json.loads((HERE / "results.json").read_text("utf-8"))
+    fill(HERE / "README.md", tables(rows))
+    typical = {name: found["typical_loss"] for name, found in content.items()}
+    save(figure(rows, typical), HERE / "calibration")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from bayescale.runs import Runs
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
 from sweeps import public_sets
 
 HERE = Path(__file__).parent
@@ -215,9 +215,8 @@ def main() -> None:
         beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
     shown = pd.concat([ends(test.rows) for test in tests.values()])
     save(calibration(Backtest(shown, pd.DataFrame(), {})), HERE / "calibration")
-    readme = HERE / "README.md"
     made = {"results": markdown(results), "parts": parts_table(content["IC"]["parts"])}
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), made), encoding="utf-8")
+    fill(HERE / "README.md", made)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from calibration import sets
-from recorded import with_tables
+from recorded import fill
 from report import figure, tables
 from sweeps import chinchilla, gadre, olmo, public_sets, text
 
@@ -139,8 +139,7 @@ def main() -> None:
         with written_beside(path) as beside:
             beside.write_text(json.dumps(found) + "\n", "utf-8")
     content = json.loads(path.read_text("utf-8"))
-    readme = HERE / "README.md"
-    readme.write_text(with_tables(readme.read_text("utf-8"), tables(content)), "utf-8")
+    fill(HERE / "README.md", tables(content))
     save(figure(content), HERE / "gamma")
 
 

@@ -19,10 +19,9 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale import plots
 from bayescale.checks import with_draws
 from bayescale.files import written_beside
-from bayescale.plots.style import GREY, colour, new_figure, style
+from bayescale.plots import save
 from bayescale.posterior import Fit
 from bayescale.predict import Noise, mixture, predictive_log_density, run_log_loss, scored
 from bayescale.runs import Runs
@@ -31,7 +30,8 @@ from bayescale.workflow.simulating import Bench, bench
 from bayescale.zoo import load_model, load_populations
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
+from report import figure, tables
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records.jsonl"
@@ -53,10 +53,6 @@ ATTEMPTS: tuple[dict[str, Any], ...] = (
     {"draws": 2500, "tune": 1000, "chains": 2, "target_accept": 0.9},
     {"draws": 4000, "tune": 2000, "chains": 2, "target_accept": 0.98},
 )
-# Set before the study was run.
-TARGET_WIDTH, TARGET_COVER = (1.3, 1.5), 0.8
-KINDS = {"width90": "of a run", "expected width90": "of the curve"}
-LABELS = {"drift": "with drift", "exact": "taken as exact"}
 
 
 def entrants() -> dict[str, ModelSpec]:
@@ -247,96 +243,14 @@ def _geometric(ratios: list[float]) -> list[float]:
     return [float(np.exp(value)), float(np.exp(value) * error)]
 
 
-def tables(found: dict[str, Any]) -> dict[str, str]:
-    """The README's tables: what honesty costs, and what it covers."""
-    price = ["| decades beyond the data | " + " | ".join(found["price"]) + " | target |"]
-    price.append("| --- |" + " ---: |" * (len(found["price"]) + 1))
-    said = {
-        "width90 ratio": ("width of the 90 % interval of a run", "≤ 1.3, ≤ 1.5"),
-        "expected width90 ratio": ("width of the 90 % interval of the curve", ""),
-        "log_score lost": ("log score of a run, lost, nats", "≤ .1"),
-    }
-    for key, (label, target) in said.items():
-        cells = [_said(at[key]) for at in found["price"].values()]
-        price.append(f"| {label} | {' | '.join(cells)} | {target} |")
-    keys = ("cover50", "cover90", "width90", "error", "log_score", "expected cover90")
-    rows = ["| decades | truth | model | " + " | ".join(keys) + " |"]
-    rows.append("| ---: | --- | --- |" + " ---: |" * len(keys))
-    for cell in found["cells"]:
-        numbers = " | ".join(_said(cell[k]) for k in keys)
-        rows.append(f"| {cell['decades']} | {cell['truth']} | {cell['model']} | {numbers} |")
-    return {"price": "\n".join(price), "cells": "\n".join(rows)}
-
-
-def _said(value: list[float]) -> str:
-    digits = 3 if abs(value[0]) < 1 else 2
-    return f"{value[0]:.{digits}f} ± {value[1]:.{digits}f}"
-
-
-def draw(found: dict[str, Any], records: list[dict[str, Any]]) -> None:
-    """Left the price where the law is exact, replicate by replicate; right what is held after a break."""
-    with style():
-        figure = new_figure("text", 2.6)
-        left, right = figure.subplots(1, 2)
-        rng = np.random.default_rng(0)
-        for i, (kind, label) in enumerate(KINDS.items()):
-            for j, d in enumerate(BEYOND):
-                pairs = [
-                    [r["scores"][n][str(d)]["exact"][kind] for n in ("drift", "exact")]
-                    for r in records
-                ]
-                ratio = [a / b for a, b in pairs]
-                at = j + 0.3 * i - 0.15
-                jitter = at + 0.08 * (rng.uniform(size=len(ratio)) - 0.5)
-                left.plot(jitter, ratio, ".", color=colour(i), alpha=0.4, markersize=3)
-                left.errorbar(
-                    at,
-                    found["price"][str(d)][f"{kind} ratio"][0],
-                    yerr=2 * found["price"][str(d)][f"{kind} ratio"][1],
-                    fmt="o",
-                    color=colour(i),
-                    markersize=4,
-                    label=label if j == 0 else None,
-                )
-        for j, limit in enumerate(TARGET_WIDTH):
-            left.hlines(limit, j - 0.35, j + 0.35, color=GREY, linestyle="--")
-        left.set_xticks(range(len(BEYOND)), [f"{d} decade{'s' * (d > 1)}" for d in BEYOND])
-        left.set_ylabel("width with drift / taken as exact")
-        left.legend(loc="upper left")
-        for i, name in enumerate(entrants()):
-            cells = [c for c in found["cells"] if c["model"] == name and c["decades"] == 1]
-            at = np.arange(len(cells)) + 0.2 * i - 0.1
-            value, error = np.array([c["cover90"] for c in cells]).T
-            right.errorbar(
-                at,
-                value,
-                yerr=2 * error,
-                fmt="o",
-                color=colour(2 + i),
-                markersize=4,
-                label=LABELS[name],
-            )
-        right.hlines(0.9, -0.35, 0.35, color=GREY, linestyle="--")
-        right.hlines(TARGET_COVER, 0.65, len(TRUTHS) - 0.65, color=GREY, linestyle="--")
-        right.set_xticks(
-            range(len(TRUTHS)), ["exact law", "halved half a\ndecade out", "halved at\nthe edge"]
-        )
-        right.set_ylabel("share in 90 % intervals, one decade out")
-        right.set_ylim(-0.03, 1.03)
-        right.legend(loc="upper right")
-        plots.save(figure, HERE / "honesty")
-
-
 def report() -> None:
     """Write ``results.json``, the figure, and the tables of the README, from the replicates so far."""
     records = read()
     found = results(records)
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    draw(found, records)
-    readme = HERE / "README.md"
-    text = with_tables(readme.read_text(encoding="utf-8"), tables(found))
-    readme.write_text(text, encoding="utf-8")
+    save(figure(found, records), HERE / "honesty")
+    fill(HERE / "README.md", tables(found))
 
 
 def main() -> None:

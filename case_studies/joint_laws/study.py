@@ -21,7 +21,7 @@ from bayescale.predict import Backtest
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
 from sweeps import chinchilla, gadre, olmo, public_sets
 
 HERE = Path(__file__).parent
@@ -104,9 +104,7 @@ def main() -> None:
         content[name] = scores(result)
     with written_beside(HERE / "expected.json") as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    readme = HERE / "README.md"
-    text = with_tables(readme.read_text(encoding="utf-8"), {"results": markdown(content)})
-    readme.write_text(text, encoding="utf-8")
+    fill(HERE / "README.md", {"results": markdown(content)})
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from bayescale.plots.style import GREY, INK, PALETTE, SHADES, foot, new_figure, 
 from bayescale.predict import Noise
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
 
 HERE = Path(__file__).parent
 CHECKPOINTS = (0.25, 0.5, 0.75)
@@ -375,9 +375,7 @@ def main() -> None:
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     save(figure(frames), HERE / "monitor")
-    readme = HERE / "README.md"
-    text = with_tables(readme.read_text(encoding="utf-8"), markdown(content))
-    readme.write_text(text, encoding="utf-8")
+    fill(HERE / "README.md", markdown(content))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from bayescale.posterior import Fit
 from bayescale.runs import Runs
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import off, with_tables
+from recorded import fill, off
 
 HERE = Path(__file__).parent
 SEED, DRAWS, ACCEPT = 20261122, 2000, 0.98
@@ -94,12 +94,11 @@ def main(arguments: list[str] | None = None) -> int:
     found = result_of(runs, fits)
     draw(found, fits, options.figures)
     print("\n\n".join(tables(found).values()))
-    expected, readme = HERE / "expected.json", HERE / "README.md"
+    expected = HERE / "expected.json"
     if options.update:
         text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
         expected.write_text(text, encoding="utf-8")
-        filled = with_tables(readme.read_text(encoding="utf-8"), tables(found))
-        readme.write_text(filled, encoding="utf-8")
+        fill(HERE / "README.md", tables(found))
         return 0
     said = differences(found, json.loads(expected.read_text(encoding="utf-8")))
     print("\n".join(said) or f"all {len(found['numbers'])} numbers as expected", file=sys.stderr)

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 sys.path.append(str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
 from replay import ANY, PLUG_IN, POLICIES, RULE, SEED, decide
 from sets import CASES, CHOICES, SAME_COST, Case, olmo, same_cost
 
@@ -237,9 +237,7 @@ def main() -> None:
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     save(figure(content), HERE / "replay")
-    readme = HERE / "README.md"
-    text = with_tables(readme.read_text(encoding="utf-8"), markdown(content))
-    readme.write_text(text, encoding="utf-8")
+    fill(HERE / "README.md", markdown(content))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import bayescale as bs
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
 
 HERE = Path(__file__).parent
 # Cheapest first.
@@ -76,9 +76,7 @@ def report() -> None:
         verdict = ("passes" if found.passed else "fails") if enough else "too few to say"
         lines.append(f"| {model} | {len(found.records)} | {verdict} | {said} |")
         bs.plot.save(bs.plot.ranks(found), HERE / model / "ranks")
-    readme = HERE / "README.md"
-    text = with_tables(readme.read_text(encoding="utf-8"), {"verdicts": "\n".join(lines)})
-    readme.write_text(text, encoding="utf-8")
+    fill(HERE / "README.md", {"verdicts": "\n".join(lines)})
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from bayescale.workflow.simulating import Bench, bench
 from bayescale.zoo import load_model, load_populations
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from recorded import with_tables
+from recorded import fill
 
 HERE = Path(__file__).parent
 RANKS = HERE / "ranks.jsonl"
@@ -187,9 +187,7 @@ def _tabulate(content: dict[str, Any]) -> None:
         count = content["long"]["recorded"][name]
         label = name if count == content["long"]["simulations"] else f"{name} ({count} only)"
         lines.append(f"| {label} | {' | '.join(cells)} |")
-    readme = HERE / "README.md"
-    text = with_tables(readme.read_text(encoding="utf-8"), {"coverage": "\n".join(lines)})
-    readme.write_text(text, encoding="utf-8")
+    fill(HERE / "README.md", {"coverage": "\n".join(lines)})
 
 
 def main() -> None:
