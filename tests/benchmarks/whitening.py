@@ -92,6 +92,7 @@ def measure(name: str, runs: Runs, seeds: int) -> dict[str, Any]:
     rate = "ess_per_second"
     ratio = medians["settled"][rate] / medians["as compiled"][rate]
     return medians | {
+        "settings": settings,
         "ratio": ratio,
         "compiling": compiling,
         "dimensions": int(program.program.n_dim),
@@ -107,7 +108,7 @@ def main() -> None:
     result: dict[str, Any] = {}
     if options.only:
         result = json.loads(RESULT.read_text("utf-8"))
-    here = {"machine": machine(), "settings": SETTINGS, "seeds": options.seeds}
+    here = {"machine": machine(), "seeds": options.seeds}
     for name, (model, runs) in tables().items():
         if options.only in (None, name):
             print(name, flush=True)
