@@ -12,6 +12,8 @@ import pandas as pd
 import bayescale as bs
 from bayescale.runs import Runs
 
+UNTRAINED = 1.0  # tokens a parameter, below which Porian et al. drop rows
+
 
 def public_sets() -> Path:
     """The folder of the public sets."""
@@ -40,7 +42,25 @@ def gadre(folder: Path) -> Runs:
     return text(named.assign(architecture=frame["train_data"]), ["architecture"])
 
 
+def gadre_on(folder: Path, corpus: str) -> Runs:
+    """One training set of Gadre et al. 2024."""
+    return gadre(folder).where(architecture=corpus)
+
+
 def olmo(folder: Path) -> Runs:
     """30 runs of the OLMo ladder, C4 validation loss."""
     frame = pd.read_csv(folder / "olmo_ladder" / "data.csv")
     return text(frame.rename(columns={"N": "params", "D": "tokens", "loss_c4_en": "loss"}), [])
+
+
+def unrepeated(folder: Path) -> Runs:
+    """Main runs of Muennighoff et al. 2023 that saw no token twice, with at least a token for each parameter."""
+    frame = pd.read_csv(folder / "datablations" / "data.csv")
+    fresh = (frame["epochs"] <= 1.0) & (frame["variant"] == "main")
+    return text(frame[fresh & (frame["tokens"] >= UNTRAINED * frame["params"])], [])
+
+
+def steplaw(folder: Path) -> Runs:
+    """Li et al. 2025: the best of a grid of learning rates and batch sizes in each of 17 cells."""
+    frame = pd.read_csv(folder / "steplaw_dense" / "best_per_cell.csv")
+    return text(frame, [], "non-embedding")

@@ -54,8 +54,8 @@ def test_where_it_falls_short_is_what_the_account_says() -> None:
 
 
 def test_curves_are_thinned_evenly_and_keep_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in opened(FOLDER, ["study"], monkeypatch):
-        study = module("study")
+    for _ in opened(FOLDER, ["sets"], monkeypatch):
+        study = module("sets")
         long = pd.DataFrame({"tokens": np.arange(1.0, 1001.0), "loss": 1.0})
         thinned = study.thin(long)["tokens"].to_numpy()
         assert len(thinned) == study.POINTS

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from sweeps import chinchilla, gadre, olmo, text
+from sweeps import UNTRAINED, chinchilla, gadre, olmo, text
 
 from bayescale.runs import Runs
 from bayescale.spec import ModelSpec
@@ -70,7 +70,6 @@ RECOUNTED = (
     ("openwebtext2", "base", "long", "kaplan", "kaplan", "train"),
 )
 SETTING = ["dataset", "hparams", "warmup", "decay", "param_count", "split"]
-UNTRAINED = 1.0  # tokens a parameter, below which the source says to drop rows
 
 
 def porian(folder: Path, setting: tuple[str, ...]) -> Runs:

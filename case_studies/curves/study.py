@@ -11,7 +11,6 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,13 @@ import bayescale as bs
 from bayescale.files import written_beside
 from bayescale.plots import calibration, save
 from bayescale.predict import Backtest
-from bayescale.runs import Runs
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from curves.sets import DOMAINS, Domain, read
 from recorded import fill
-from sweeps import public_sets
 
 HERE = Path(__file__).parent
-# Rows of a curve share one training run: more of them say less than their number. They are thinned evenly in log scale.
-POINTS = 16
 ESTIMATORS = ("m1", "m2", "m3", "m4", "bnsl")
 SETTINGS: dict[str, Any] = {
     "draws": 1200,
@@ -39,58 +35,8 @@ SETTINGS: dict[str, Any] = {
     "exclude": ["alabdulmohsin"],
     "seed": 20261123,
 }
-COLUMNS = ("curves", "rows", "rmsle", "log_score", "cover50", "cover90", "se90", "bias")
-
-
-@dataclass(frozen=True)
-class Domain:
-    """Curves of one kind, the model that is fitted to all of them together, and what their values are."""
-
-    source: str
-    label: str | None
-    model: str
-    task: dict[str, Any]
-
-
-ERROR = {"metric": "error", "upper": 1.0}
-# Losses of the second set were divided by a constant by their authors: they have no unit.
-SCALED = {"metric": "loss"}
 NAMES = {"bird": "birds", "c": "CIFAR-100", "cal": "Caltech-101", "inet": "ImageNet"}
-DOMAINS = {
-    "IC": Domain("alabdulmohsin_vision", None, "saturating", ERROR),
-    "NMT": Domain("alabdulmohsin_language", "translation", "data", SCALED),
-    "LM": Domain("alabdulmohsin_language", "language_model", "data", SCALED),
-    "BB": Domain("alabdulmohsin_language", "big_bench", "saturating", ERROR),
-}
-
-
-def read(domain: Domain) -> Runs:
-    """The curves of one domain: fitted rows thinned, values at one scale averaged; held-out rows as they are."""
-    frame = pd.read_csv(public_sets() / domain.source / "data.csv")
-    if domain.label is not None:
-        frame = frame[frame["domain"] == domain.label]
-    frame = frame.rename(columns={"examples_seen": "tokens", "error": "loss"})
-    frame["task"] = frame["task"].str.replace(r"[()',]", "", regex=True)
-    frame["held_out"] = 1 - frame["paper_train"]
-    curve = ["architecture", "task", "params", "held_out"]
-    # A scale that was evaluated several times is one row to fit, and as many to forecast as there are.
-    fitted = (
-        frame[frame["held_out"] == 0].groupby([*curve, "tokens"], as_index=False)["loss"].mean()
-    )
-    thinned = [thin(part) for _, part in fitted.groupby(["architecture", "task"])]
-    held = frame[frame["held_out"] == 1]
-    table = pd.concat([*thinned, held[[*curve, "tokens", "loss"]]], ignore_index=True)
-    table["run_id"] = [f"row {i}" for i in range(len(table))]
-    info = dict.fromkeys(table["task"].unique(), domain.task)
-    return bs.load_runs(table, task_info=info, param_count="total", name=domain.source)
-
-
-def thin(part: pd.DataFrame) -> pd.DataFrame:
-    """At most so many rows of a curve, those nearest to points that are even in log scale from first to last."""
-    part = part.sort_values("tokens")
-    at = np.log(part["tokens"].to_numpy())
-    wanted = np.linspace(at[0], at[-1], POINTS)
-    return part.iloc[np.unique(np.abs(at - wanted[:, None]).argmin(axis=1))]
+COLUMNS = ("curves", "rows", "rmsle", "log_score", "cover50", "cover90", "se90", "bias")
 
 
 def run(name: str, domain: Domain, folder: Path) -> Backtest:

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 from calibration import sets
 from recorded import fill
 from report import figure, tables
-from sweeps import chinchilla, gadre, olmo, public_sets, text
+from sweeps import chinchilla, gadre_on, olmo, public_sets, steplaw, unrepeated
 
 import bayescale as bs
 from bayescale.files import written_beside
@@ -42,24 +41,6 @@ HOW: dict[str, dict[str, Any]] = {
 PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 SHOWN = ("gamma", "beta", "delta", "alpha", "a", "L_inf", "drift")
 KEPT_DRAWS = 400  # quantiles of log gamma, from which contrasts of two fits are taken
-
-
-def gadre_on(folder: Path, corpus: str) -> Runs:
-    """One training set of Gadre et al. 2024."""
-    return gadre(folder).where(architecture=corpus)
-
-
-def unrepeated(folder: Path) -> Runs:
-    """Main runs of Muennighoff et al. 2023 that saw no token twice, with at least a token for each parameter."""
-    frame = pd.read_csv(folder / "datablations" / "data.csv")
-    fresh = (frame["epochs"] <= 1.0) & (frame["variant"] == "main")
-    return text(frame[fresh & (frame["tokens"] >= sets.UNTRAINED * frame["params"])], [])
-
-
-def steplaw(folder: Path) -> Runs:
-    """Li et al. 2025: the best of a grid of learning rates and batch sizes in each of 17 cells."""
-    frame = pd.read_csv(folder / "steplaw_dense" / "best_per_cell.csv")
-    return text(frame, [], "non-embedding")
 
 
 # Name → its table, and the study that is left out of the priors.
