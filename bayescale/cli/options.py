@@ -37,7 +37,8 @@ class Loading:
     Parameters
     ----------
     column
-        NAME=HEADER, where a header is not recognised: params='size (M)'. May be repeated.
+        NAME=HEADER, where a header is not recognised: params='size (M)'; NAME= where one is
+        taken for what it is not. May be repeated.
     task
         LABEL=HEADER of a loss in a wide table: c4=eval/c4/loss. May be repeated.
     task_info
@@ -69,7 +70,7 @@ class Loading:
 
         runs = load_runs(
             source,
-            columns=pairs("--column", self.column, "params='size (M)'") or None,
+            columns=pairs("--column", self.column, "params='size (M)'", empty=True) or None,
             tasks=pairs("--task", self.task, "c4=eval/c4/loss") or None,
             task_info=_task_info(self.task_info) or None,
             compute=self.compute_source,
@@ -183,12 +184,12 @@ def _value(text: str) -> object:
     return text
 
 
-def pairs(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
-    """Read the values of a repeated ``NAME=VALUE`` option."""
+def pairs(option: str, texts: Iterable[str], example: str, empty: bool = False) -> dict[str, str]:
+    """Read the values of a repeated ``NAME=VALUE`` option; `empty` allows an empty value."""
     out: dict[str, str] = {}
     for text in texts:
         name, found, value = (part.strip() for part in text.partition("="))
-        if not (name and found and value):
+        if not (name and found and (value or empty)):
             raise BayescaleError(f"{option} {text!r}: expected NAME=VALUE, e.g. {option} {example}")
         if name in out:
             raise BayescaleError(f"{option}: {name!r} is given twice")

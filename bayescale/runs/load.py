@@ -17,15 +17,29 @@ from bayescale.runs.datasets import NO_PRESET, Preset, dataset_names, open_datas
 from bayescale.runs.dedupe import (
     Checkpoints,
     check_duplicates,
+    identity,
     keep_steps,
     note_copies,
     note_shared_rows,
     unique_run_ids,
 )
 from bayescale.runs.gather import Gathered, gather, melt
+from bayescale.runs.leftover import (
+    missing_scale,
+    note_labels,
+    note_scales,
+    note_spread,
+    tells_apart,
+)
 from bayescale.runs.paths import unfinished
 from bayescale.runs.read import RawTable, read_file, read_frame
-from bayescale.runs.scales import account_compute, check_medians, check_scales, choose_params
+from bayescale.runs.scales import (
+    COUNTS,
+    account_compute,
+    check_medians,
+    check_scales,
+    choose_params,
+)
 from bayescale.runs.table import Runs, flagged
 from bayescale.runs.tasks import Task, convert_task, expected_cell, good_cells
 from bayescale.runs.validate import BadCells
@@ -60,7 +74,8 @@ def load_runs(
         set (see :func:`list_datasets`). Runs that were loaded before come back as they are.
     columns : mapping of str to str, optional
         Canonical name → your header, with a unit in brackets if it needs one
-        (`{"params": "size (M)"}`). Common names are recognised without.
+        (`{"params": "size (M)"}`). Common names are recognised without. An empty header leaves out what would be
+        recognised wrongly (`{"compute": ""}`).
     tasks : mapping of str to str, optional
         For a wide table: task label → header of its loss. Empty cells are runs that were not
         evaluated on that task.
@@ -111,22 +126,31 @@ def load_runs(
     if not wanted and "loss" not in match.found:
         typed = repr(str(source)) if isinstance(source, str | Path) else "frame"
         raise missing_loss(raw.label, typed, headers)
+    unused = [] if preset.name else list(match.unused)  # what a published set leaves out is known
+    if not {"params", "tokens", "compute", *COUNTS.values()} & set(match.found):
+        raise missing_scale(raw, unused)
     notes = list(match.notes)
-    if match.unused and not preset.name:
-        notes.append(f"columns left out: {', '.join(map(repr, match.unused))}")
+    if unused:
+        notes.append(f"columns left out: {', '.join(map(repr, unused))}")
+    # What the caller named, or said to be absent, is not looked for.
+    note_scales(raw, unused, [*match.found, *(columns or {})], notes)
     bad = BadCells(raw.label, raw.rows_are)
     study = preset.name or "default"
     table = gather(raw, match.found, wanted, study, tokens_per_byte, bad, notes)
     table = melt(table, wanted, task_info or {}, preset.info, bad, notes)
     scaled = choose_params(table.frame, param_count or preset.param_count, raw.label, notes)
     table = replace(table, frame=keep_steps(scaled.frame, table.numbered, checkpoints, notes))
-    _check_cells(table, compute, checkpoints, bad)
+    _check_cells(table, unused, compute, checkpoints, bad)
     check_medians(table.columns, _used(table.frame, compute), raw.label)
     frame = unique_run_ids(table.frame, notes)
     frame, described = _convert(frame, table, convert, notes)
+    header = table.columns["compute"].header if "compute" in table.columns else "compute"
     scaled = account_compute(
-        replace(scaled, frame=frame), compute, _informed(described), raw.label, notes
+        replace(scaled, frame=frame), compute, _informed(described), raw.label, header, notes
     )
+    note_labels(raw, unused, scaled.frame, notes)
+    if checkpoints == "last":
+        note_spread(raw, unused, scaled.frame, notes)
     _note_flags(scaled.frame, notes)
     note_shared_rows(scaled.frame, notes)
     note_copies(scaled.frame, table.numbered, notes)
@@ -195,10 +219,17 @@ def _used(frame: pd.DataFrame, compute: str) -> pd.DataFrame:
     return frame.drop(columns="compute") if left_out else frame
 
 
-def _check_cells(table: Gathered, compute: str, checkpoints: Checkpoints, bad: BadCells) -> None:
+def _check_cells(
+    table: Gathered, unused: list[str], compute: str, checkpoints: Checkpoints, bad: BadCells
+) -> None:
     frame = table.frame
+    remedies = []
     if not table.numbered:
-        check_duplicates(frame, table.columns["run_id"].header, bad, checkpoints)
+        keys = identity(frame)
+        if checkpoints == "all" and "step" in frame.columns:
+            keys = [*keys, "step"]
+        if check_duplicates(frame, keys, table.columns["run_id"].header, bad):
+            remedies.append(tells_apart(table.raw, unused, table.columns, frame, keys))
     check_scales(table, frame, compute, bad)
     for name, measured in table.measured.items():
         here = frame[frame["task"] == name]
@@ -207,8 +238,11 @@ def _check_cells(table: Gathered, compute: str, checkpoints: Checkpoints, bad: B
         cells = table.raw.frame[measured.header].iloc[here["_at"].to_numpy()]
         expected = expected_cell(measured.task, measured.percent, values)
         bad.add(~good, here["_row"].to_numpy(), measured.header, cells, expected)
-    blank = compute != "6ND" and "compute" in frame.columns and frame["compute"].isna().any()
-    bad.raise_if_any("compute='6ND' does without the reported compute" if blank else "")
+    if compute != "6ND" and "compute" in frame.columns and frame["compute"].isna().any():
+        both = {"params", "tokens"} <= set(frame.columns)
+        without = "compute='6ND'" if both else "columns={'compute': ''}"
+        remedies.append(f"{without} does without the reported compute")
+    bad.raise_if_any("; ".join(filter(None, remedies)))
 
 
 def _convert(

@@ -61,7 +61,9 @@ def read_frame(frame: Any, label: str = "the frame") -> RawTable:
             f"cannot read runs from a {type(frame).__name__} "
             "(expected a path, the name of a published set, or a pandas or polars frame)"
         )
-    named = frame.rename(columns=str)
+    # An index with a name is a column of the table (`groupby` makes such); one without numbers the rows.
+    kept = [n for n in frame.index.names if n is not None and n not in frame.columns]
+    named = frame.reset_index(level=kept).rename(columns=str) if kept else frame.rename(columns=str)
     _check_headers(label, list(named.columns))
     if named.empty:
         raise DataError(f"{label} has no rows")
