@@ -298,6 +298,32 @@ def test_compute_in_petaflop_days(header: str) -> None:
     assert f"column {header!r}: compute read in units of 8.64e+19" in runs.notes
 
 
+def test_rows_with_empty_cells_are_left_out_where_that_is_asked() -> None:
+    frame = PLAIN.assign(tokens=[np.nan, 2e10, 1e10, 1e11], loss=[3.1, None, 2.8, 2.3])
+    with pytest.raises(DataError, match="2 bad cells") as caught:
+        load_runs(frame)
+    assert str(caught.value).endswith("\ndrop_blank=True leaves out rows with such empty cells")
+    runs = load_runs(frame, drop_blank=True)
+    assert runs.table["run_id"].tolist() == ["c", "d"]
+    assert "2 rows with an empty N, D, C or loss left out: a, b" in runs.notes
+    wide = (
+        PLAIN.assign(other_loss=[2.0, 2.0, 2.0, None])
+        .drop(columns="tokens")
+        .assign(tokens=["", "1B", "2B", "3B"])
+    )
+    tasks = {"x": "loss", "y": "other_loss"}
+    assert load_runs(wide, tasks=tasks, drop_blank=True).table["run_id"].tolist() == [*"bcdbc"]
+    with pytest.raises(
+        DataError, match="row 0, column 'tokens': -1"
+    ):  # what is written and wrong is no blank
+        load_runs(PLAIN.assign(tokens=[-1, 2e10, 1e10, 1e11]), drop_blank=True)
+    with pytest.raises(DataError, match="no row has every N, D, C and loss"):
+        load_runs(PLAIN.assign(tokens=""), drop_blank=True)
+    reported = PLAIN.assign(compute=[None, 1e20, 1e20, 1e21])
+    assert len(load_runs(reported, drop_blank=True)) == 3
+    assert len(load_runs(reported, drop_blank=True, compute="6ND")) == 4
+
+
 def test_a_named_index_is_a_column(tmp_path: Path) -> None:
     path = tmp_path / "runs.parquet"
     PLAIN.set_index("params").to_parquet(path)

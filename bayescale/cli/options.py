@@ -42,7 +42,7 @@ class Loading:
     task
         LABEL=HEADER of a loss in a wide table: c4=eval/c4/loss. May be repeated.
     task_info
-        LABEL.FIELD=VALUE: c4.metric=bits/byte, hellaswag.upper=0.75. May be repeated.
+        LABEL.FIELD=VALUE: c4.metric=bits/byte, hellaswag.upper=0.75; the label * means every task. May be repeated.
     unflagged
         Leave out the rows that carry a flag.
     compute_source
@@ -53,6 +53,8 @@ class Loading:
         Which steps of a run to keep.
     tokens_per_byte
         Turns data given in bytes into tokens.
+    drop_blank
+        Leave out the rows in which N, D, C or the loss is empty.
     """
 
     column: Several = ()
@@ -63,6 +65,7 @@ class Loading:
     param_count: Literal["total", "non-embedding", "active"] | None = None
     checkpoints: Literal["last", "all"] = "last"
     tokens_per_byte: float | None = None
+    drop_blank: Flag = False
 
     def load(self, source: str) -> Runs:
         """Read a file, or a published set by name."""
@@ -77,6 +80,7 @@ class Loading:
             param_count=self.param_count,
             checkpoints=self.checkpoints,
             tokens_per_byte=self.tokens_per_byte,
+            drop_blank=self.drop_blank,
         )
         return runs.where(unflagged=True) if self.unflagged else runs
 

@@ -79,10 +79,6 @@ _SUFFIX = re.compile(
     r"^(?P<base>.+)_(?P<unit>k|m|b|t|thousands?|millions?|billions?|trillions?|[kmgt]i?b|bytes"
     r"|(?:[pezy]|peta|exa|zetta|yotta)flops?)$"  # less is a speed, or the cost of a forward pass
 )
-_LOSS_WORDS = {"loss", "losses", "xent", "nll", "ppl", "perplexity", "bpb", "bpt", "error", "err",
-               "acc", "accuracy", "top1", "acc1", "entropy"}  # fmt: skip
-_PROPOSED = 12
-_STAGE_WORDS = {"eval", "val", "valid", "validation", "test", "final", "mean", "avg"}
 
 
 @dataclass(frozen=True)
@@ -235,39 +231,3 @@ def _choose(name: str, options: list[tuple[str, str]], notes: list[str]) -> tupl
     rest = ", ".join(repr(h) for h in others if h != exact[0][0])
     notes.append(f"column {exact[0][0]!r} is {name}; {rest} left out")
     return exact[0]
-
-
-def loss_like(headers: Sequence[str]) -> dict[str, str]:
-    """Headers that look like losses, each with a task name made from its other words."""
-    likely: dict[str, str] = {}
-    for header in headers:
-        words = normalise(header).split("_")
-        if _LOSS_WORDS.isdisjoint(words) or {"se", "stderr", "std", "lo", "hi"} & set(words):
-            continue
-        rest = [w for w in words if w not in _LOSS_WORDS | _STAGE_WORDS]
-        task = "_".join(rest) or "loss"
-        likely[task if task not in likely else normalise(header)] = header
-    return likely
-
-
-def missing_loss(label: str, source: str, headers: Sequence[str]) -> DataError:
-    """Make the error for a table without a `loss` column, with the exact call to type.
-
-    `source` is what the caller would type as the first argument of `load_runs`.
-    """
-    likely = loss_like(headers)
-    if not likely:
-        return DataError(
-            f"{label}: no column 'loss' and none that looks like one "
-            f"(columns: {', '.join(map(repr, headers))}); "
-            f"say which: load_runs({source}, columns={{'loss': '<header>'}})"
-        )
-    listed = ", ".join(repr(h) for h in list(likely.values())[:_PROPOSED])
-    if len(likely) > _PROPOSED:
-        listed += f" and {len(likely) - _PROPOSED} more"
-    first = list(likely.items())[:_PROPOSED]
-    call = ", ".join(f"{task!r}: {header!r}" for task, header in first)
-    return DataError(
-        f"{label}: no column 'loss'; these look like losses: {listed}; "
-        f"type: load_runs({source}, tasks={{{call}}})"
-    )

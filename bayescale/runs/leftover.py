@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
-from bayescale.runs.columns import Column, loss_like, normalise
+from bayescale.runs.columns import Column, normalise
+from bayescale.runs.missing import loss_like
 from bayescale.runs.quantities import PLAIN, read_numbers
 from bayescale.runs.read import RawTable
 from bayescale.wording import counted

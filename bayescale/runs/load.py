@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, unknown
-from bayescale.runs.columns import match_columns, missing_loss
+from bayescale.runs.cells import check_cells, without_blank
+from bayescale.runs.columns import match_columns
 from bayescale.runs.datasets import NO_PRESET, Preset, dataset_names, open_dataset
 from bayescale.runs.dedupe import (
     Checkpoints,
-    check_duplicates,
-    identity,
     keep_steps,
     note_copies,
     note_shared_rows,
@@ -29,19 +28,18 @@ from bayescale.runs.leftover import (
     note_labels,
     note_scales,
     note_spread,
-    tells_apart,
 )
+from bayescale.runs.missing import missing_loss
 from bayescale.runs.paths import unfinished
 from bayescale.runs.read import RawTable, read_file, read_frame
 from bayescale.runs.scales import (
     COUNTS,
     account_compute,
     check_medians,
-    check_scales,
     choose_params,
 )
 from bayescale.runs.table import Runs, flagged
-from bayescale.runs.tasks import Task, convert_task, expected_cell, good_cells
+from bayescale.runs.tasks import Task, convert_task
 from bayescale.runs.validate import BadCells
 from bayescale.wording import counted
 
@@ -62,6 +60,7 @@ def load_runs(
     param_count: ParamCount | None = None,
     checkpoints: Checkpoints = "last",
     tokens_per_byte: float | None = None,
+    drop_blank: bool = False,
     convert: bool = True,
     name: str | None = None,
 ) -> Runs:
@@ -81,7 +80,7 @@ def load_runs(
         evaluated on that task.
     task_info : mapping, optional
         Task label → :class:`Task` or its fields (`metric`, `tokenizer`, `bytes_per_token`, …), and
-        `percent`.
+        `percent`; the label ``"*"`` speaks of every task.
     compute : {"auto", "reported", "6ND"}
         Which compute to use, in FLOP; `auto` takes the table's own where it has one.
     param_count : {"total", "non-embedding", "active"}, optional
@@ -91,6 +90,8 @@ def load_runs(
         with all of them, fit a model with a run effect.
     tokens_per_byte : float, optional
         Turns data given in bytes into tokens.
+    drop_blank : bool
+        Whether rows in which N, D, C or the loss is empty are left out, with a note, in place of an error.
     convert : bool
         Whether bits per token, and bits per byte where `bytes_per_token` is known, become nats per
         token. Perplexity and accuracy are always converted.
@@ -112,7 +113,7 @@ def load_runs(
     _check_options(compute, param_count, checkpoints, tokens_per_byte)
     if isinstance(source, Runs):
         asked = (columns, tasks, task_info, param_count, tokens_per_byte, name)
-        if any(asked) or compute != "auto" or checkpoints != "last" or not convert:
+        if any(asked) or drop_blank or compute != "auto" or checkpoints != "last" or not convert:
             raise DataError("these runs are loaded already: give the options with the table itself")
         return source
     _check_mappings(columns=columns, tasks=tasks, task_info=task_info)
@@ -139,8 +140,10 @@ def load_runs(
     table = gather(raw, match.found, wanted, study, tokens_per_byte, bad, notes)
     table = melt(table, wanted, task_info or {}, preset.info, bad, notes)
     scaled = choose_params(table.frame, param_count or preset.param_count, raw.label, notes)
+    if drop_blank:
+        scaled = replace(scaled, frame=without_blank(table, scaled.frame, compute, notes))
     table = replace(table, frame=keep_steps(scaled.frame, table.numbered, checkpoints, notes))
-    _check_cells(table, unused, compute, checkpoints, bad)
+    check_cells(table, unused, compute, checkpoints, bad)
     check_medians(table.columns, _used(table.frame, compute), raw.label)
     frame = unique_run_ids(table.frame, notes)
     frame, described = _convert(frame, table, convert, notes)
@@ -217,32 +220,6 @@ def _default_name(source: object) -> str:
 def _used(frame: pd.DataFrame, compute: str) -> pd.DataFrame:
     left_out = compute == "6ND" and "compute" in frame.columns
     return frame.drop(columns="compute") if left_out else frame
-
-
-def _check_cells(
-    table: Gathered, unused: list[str], compute: str, checkpoints: Checkpoints, bad: BadCells
-) -> None:
-    frame = table.frame
-    remedies = []
-    if not table.numbered:
-        keys = identity(frame)
-        if checkpoints == "all" and "step" in frame.columns:
-            keys = [*keys, "step"]
-        if check_duplicates(frame, keys, table.columns["run_id"].header, bad):
-            remedies.append(tells_apart(table.raw, unused, table.columns, frame, keys))
-    check_scales(table, frame, compute, bad)
-    for name, measured in table.measured.items():
-        here = frame[frame["task"] == name]
-        values = here["loss"].to_numpy(dtype=float)
-        good = good_cells(measured.task, measured.percent, values)
-        cells = table.raw.frame[measured.header].iloc[here["_at"].to_numpy()]
-        expected = expected_cell(measured.task, measured.percent, values)
-        bad.add(~good, here["_row"].to_numpy(), measured.header, cells, expected)
-    if compute != "6ND" and "compute" in frame.columns and frame["compute"].isna().any():
-        both = {"params", "tokens"} <= set(frame.columns)
-        without = "compute='6ND'" if both else "columns={'compute': ''}"
-        remedies.append(f"{without} does without the reported compute")
-    bad.raise_if_any("; ".join(filter(None, remedies)))
 
 
 def _convert(

@@ -91,6 +91,26 @@ def _recognise_count(frame: pd.DataFrame, given: list[str], notes: list[str]) ->
     return None
 
 
+def blank_rows(gathered: Gathered, frame: pd.DataFrame, compute: str) -> np.ndarray:
+    """Which rows lack an N, D, C or loss that is used, as nothing is written there; shape (rows,)."""
+    used = [c for c in ("params", "tokens", "compute") if c in frame and c in gathered.columns]
+    blank, at = np.zeros(len(frame), dtype=bool), frame["_at"].to_numpy()
+    for name in used:
+        if name != "compute" or compute != "6ND":
+            blank |= _unwritten(gathered.raw.frame[gathered.columns[name].header])[at]
+    for task, measured in gathered.measured.items():
+        here = (frame["task"] == task).to_numpy(dtype=bool)
+        blank |= here & _unwritten(gathered.raw.frame[measured.header])[at]
+    return blank
+
+
+def _unwritten(cells: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return np.asarray(cells.isna(), dtype=bool)
+    empty = cells.isna() | (cells.astype("str").str.strip() == "")
+    return np.asarray(empty, dtype=bool)
+
+
 def check_scales(gathered: Gathered, frame: pd.DataFrame, compute: str, bad: BadCells) -> None:
     """Add every N, D, C that is not positive and finite, and every such optional number."""
     rows = frame["_row"].to_numpy(dtype=int)
@@ -104,7 +124,7 @@ def check_scales(gathered: Gathered, frame: pd.DataFrame, compute: str, bad: Bad
         values = frame[name].to_numpy(dtype=float)
         cells = gathered.raw.frame[gathered.columns[name].header].iloc[frame["_at"].to_numpy()]
         # An optional number may be missing, written as nothing.
-        skip = cells.isna().to_numpy() | (cells.astype("str").str.strip() == "").to_numpy()
+        skip = _unwritten(cells)
         use = once & ~skip if name in _OPTIONAL else once
         column = gathered.columns[name].header
         bad.check_number(values[use], rows[use], column, cells[use])
