@@ -34,6 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "wide.csv").write_text("N,D,eval/c4/loss\n1e9,2e10,3\n2e9,2e10,2.9\n")
     (place / "empty.csv").write_text("")
     (place / "semi.csv").write_text("N;D;loss\n1e9;2e10;3\n")
+    (place / "blank.csv").write_text("N,D,loss\n1e9,,3\n3e9,2e10,2.9\n")
+    (place / "scores.csv").write_text("N,D,mAP\n1e9,2e10,.3\n")
     (place / "points.csv").write_text("N,D\n70B,1.4T\n-7B,1T\n")
     (place / "nothing.csv").write_text("colour\nred\n")
     (place / "bad.toml").write_text('extends = "compute"\nlaww = "data"\n')
@@ -76,7 +78,18 @@ USER_ERRORS = [
     ("models copy compute mine.json", "exists already"),
     ("data show pile-familes", "did you mean the published set 'pile-families'"),
     ("data show bad.csv", "3 bad cells"),
-    ("data show semi.csv", "save it with commas"),
+    (
+        "data show semi.csv",
+        "pandas.read_csv('\"'\"'semi.csv'\"'\"', sep='\"'\"';'\"'\"').to_csv(",
+    ),
+    ("data show blank.csv", "; --drop-blank leaves out rows"),
+    (
+        "data show scores.csv",
+        "--column loss=mAP, and what it measures: --task-info '*.metric=accuracy'",
+    ),
+    ("data show blank.csv --column loss=", "type: --column loss=loss"),
+    ("backtest blank.csv --drop-blank --column tokens= -o new.json", "it has params: --by params"),
+    ("fit blank.csv --drop-blank --column tokens= -o new.nc", "without: bayescale suggest RUNS"),
     ("data show ''", "the name of the table is empty"),
     ("fit bad.csv -o bad.csv --force", "bad.csv is what is read"),
     ("plan good.nc --compute 1e24 -o good.nc --force", "good.nc is what is read"),

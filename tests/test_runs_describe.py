@@ -35,6 +35,15 @@ def table(params: object, tokens: object, loss: object = None) -> pd.DataFrame:
         (table(N, 20 * N**0.5 * 1e5), "D ∝ N^0.50: beta and delta are seen only together"),
         (table(N**0.2 * 1e7, WIDE), "N spans 0.40 decades, less than one"),
         (table(N, WIDE**0.2 * 1e8), "D spans 0.44 decades, less than one"),
+        (
+            pd.concat([table(n, WIDE).assign(family=f"{n:g}") for n in (1e8, 1e9)]),
+            "design: N is constant within every architecture, so that nothing sees beta; if they are sizes of one "
+            "family, columns={'architecture': ''} takes them as one",
+        ),
+        (
+            table(N, WIDE).assign(unique_tokens=WIDE / [1, 2, 5, 40, 4]),
+            "tokens are seen up to 40 times, more than 4 in 2 runs: only model='repeated-data'",
+        ),
         (table(N, WIDE, np.linspace(2.2, 2.0, 5)), "L_inf is barely identified"),
         (table(N, WIDE).assign(flag=["odd", "", "", "", ""]), "1 flagged row kept"),
         (
@@ -53,6 +62,13 @@ def test_pitfalls(frame: pd.DataFrame, warning: str) -> None:
 
 def test_a_good_design_has_no_warning() -> None:
     assert load_runs(table(N, WIDE)).describe().warnings == ()
+
+
+def test_families_that_hold_several_sizes_are_no_sizes() -> None:
+    both = pd.concat([table(N, WIDE).assign(family=f) for f in "ab"])
+    assert load_runs(both.assign(loss=np.linspace(4.0, 2.0, 10))).describe().warnings == ()
+    alone = pd.concat([table(1e9, WIDE).assign(family=f) for f in "ab"])
+    assert not load_runs(alone).describe().sizes_apart
 
 
 def test_numbers() -> None:

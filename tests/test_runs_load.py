@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -245,10 +246,89 @@ def test_which_parameter_count() -> None:
 
 def test_the_last_step_of_a_run_is_used() -> None:
     frame = PLAIN.assign(run_id=["a", "a", "b", "b"], step=[0, 100, 200, 50])
-    frame = frame.assign(architecture="x", tokens=[0, 2e10, 1e10, 1e9])
+    frame = frame.assign(architecture="x", params=[1e8, 1e8, 1e9, 1e9], tokens=[0, 2e10, 1e10, 1e9])
     runs = load_runs(frame)
     assert runs.table[["run_id", "step"]].to_numpy().tolist() == [["a", 100], ["b", 200]]
     assert "4 rows are checkpoints of 2 runs: the last step of each is used" in runs.notes
+
+
+@pytest.mark.parametrize("checkpoints", ["last", "all"])
+def test_one_name_at_two_sizes_is_two_runs(checkpoints: Literal["last", "all"]) -> None:
+    # A schedule as the run's name: the smaller model stopped earlier, and is not an earlier step of the larger one.
+    frame = PLAIN.assign(run_id="cosine", architecture="x", step=[50, 100, 20, 80])
+    runs = load_runs(frame.assign(params=[1e8, 1e8, 1e9, 1e9]), checkpoints=checkpoints)
+    assert runs.table["run_id"].unique().tolist() == ["cosine/100000000", "cosine/1000000000"]
+    assert len(runs) == (2 if checkpoints == "last" else 4)
+    assert "run ids recur: they are now run_id/params" in runs.notes
+
+
+def test_a_column_that_is_not_what_it_seems() -> None:
+    forward = PLAIN.assign(flops=[1e9, None, 2e9, 1e10])
+    with pytest.raises(DataError, match="compute='6ND' does without the reported compute"):
+        load_runs(forward)
+    with pytest.raises(DataError, match=r"columns=\{'compute': ''\} does without the reported"):
+        load_runs(forward.drop(columns="tokens"))
+    runs = load_runs(forward, columns={"compute": "", "architecture": " "})
+    assert (runs.compute_source, runs.architectures) == ("6ND", ("default",))
+    assert "columns left out: 'architecture', 'flops'" in runs.notes
+    with pytest.raises(UnknownNameError, match="unknown column 'comput'"):
+        load_runs(PLAIN, columns={"comput": ""})
+
+
+def test_small_counts_are_believed_where_they_are_stated() -> None:
+    sizes = [16, 64, 256, 1024]
+    frame = pd.DataFrame({"size_train": sizes, "error": [0.4, 0.3, 0.25, 0.2]})
+    with pytest.raises(DataError, match=r"columns=\{'tokens': 'size_train \(samples\)'\}"):
+        load_runs(frame, columns={"tokens": "size_train"})
+    runs = load_runs(frame, columns={"tokens": "size_train (samples)"})
+    assert runs.table["tokens"].tolist() == sizes
+    with pytest.raises(
+        DataError, match="no plausible number"
+    ):  # a header's own words are not the caller's
+        load_runs(frame.rename(columns={"size_train": "D (samples)"}))
+
+
+@pytest.mark.parametrize(
+    "header", ["pf_days", "PFLOP-days", "compute_pf_days", "compute (PF-days)"]
+)
+def test_compute_in_petaflop_days(header: str) -> None:
+    frame = PLAIN.drop(columns=["params", "tokens"]).assign(**{header: [1.0, 2.0, 3.0, 4.0]})
+    runs = load_runs(frame)
+    assert runs.table["compute"].tolist() == [8.64e19 * d for d in (1, 2, 3, 4)]
+    assert f"column {header!r}: compute read in units of 8.64e+19" in runs.notes
+
+
+def test_rows_with_empty_cells_are_left_out_where_that_is_asked() -> None:
+    frame = PLAIN.assign(tokens=[np.nan, 2e10, 1e10, 1e11], loss=[3.1, None, 2.8, 2.3])
+    with pytest.raises(DataError, match="2 bad cells") as caught:
+        load_runs(frame)
+    assert str(caught.value).endswith("\ndrop_blank=True leaves out rows with such empty cells")
+    runs = load_runs(frame, drop_blank=True)
+    assert runs.table["run_id"].tolist() == ["c", "d"]
+    assert "2 rows with an empty N, D, C or loss left out: a, b" in runs.notes
+    wide = (
+        PLAIN.assign(other_loss=[2.0, 2.0, 2.0, None])
+        .drop(columns="tokens")
+        .assign(tokens=["", "1B", "2B", "3B"])
+    )
+    tasks = {"x": "loss", "y": "other_loss"}
+    assert load_runs(wide, tasks=tasks, drop_blank=True).table["run_id"].tolist() == [*"bcdbc"]
+    with pytest.raises(
+        DataError, match="row 0, column 'tokens': -1"
+    ):  # what is written and wrong is no blank
+        load_runs(PLAIN.assign(tokens=[-1, 2e10, 1e10, 1e11]), drop_blank=True)
+    with pytest.raises(DataError, match="no row has every N, D, C and loss"):
+        load_runs(PLAIN.assign(tokens=""), drop_blank=True)
+    reported = PLAIN.assign(compute=[None, 1e20, 1e20, 1e21])
+    assert len(load_runs(reported, drop_blank=True)) == 3
+    assert len(load_runs(reported, drop_blank=True, compute="6ND")) == 4
+
+
+def test_a_named_index_is_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "runs.parquet"
+    PLAIN.set_index("params").to_parquet(path)
+    assert load_runs(path) == load_runs(PLAIN)
+    assert load_runs(PLAIN.set_index("params")) == load_runs(PLAIN)
 
 
 def test_labels_that_recur_become_unique() -> None:

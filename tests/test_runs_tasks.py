@@ -40,6 +40,9 @@ def load(header: str, values: list[float], **info: object) -> Runs:
         ("eval/hellaswag/accuracy", "accuracy"),
         ("hellaswag", None),
         ("score", None),
+        ("ln_pile_val_ppl", "nats/token"),
+        ("log2 perplexity", "bits/token"),
+        ("log10 ppl", None),
     ],
 )
 def test_metric_of_a_header(header: str, metric: str | None) -> None:
@@ -165,3 +168,21 @@ def test_every_metric_has_a_direction(metric: str) -> None:
 def test_losses_above_guessing_are_noted() -> None:
     runs = load("acc", [0.4, 0.6], metric="accuracy", upper=0.5)
     assert any("1 of 2 rows above 0.5, the level of random guessing" in n for n in runs.notes)
+
+
+def test_one_word_for_every_task() -> None:
+    frame = pd.DataFrame(
+        {"N": [1e8, 1e9] * 2, "task": [*"aabb"], "value": [30.0, 40.0, 50.0, 60.0]}
+    )
+    with pytest.raises(DataError, match=r"say it: task_info=\{'\*': \{'metric': 'accuracy'\}\}"):
+        load_runs(frame, columns={"loss": "value"})
+    every = {"metric": "accuracy", "percent": True}
+    info: dict[str, dict[str, object]] = {"*": every, "b": {"upper": 0.75}}
+    runs = load_runs(frame, columns={"loss": "value"}, task_info=info)
+    assert runs.table["loss"].tolist() == pytest.approx([0.7, 0.6, 0.5, 0.4])
+    assert (runs.task("a").upper, runs.task("b").upper) == (None, 0.75)
+    # A whole task is taken as it is: what is said of every one adds nothing to it.
+    own = load_runs(
+        frame, columns={"loss": "value"}, task_info={"*": every, "b": Task("b", "perplexity")}
+    )
+    assert own.task("b").converted_from == "perplexity"

@@ -208,3 +208,13 @@ def test_options_are_given_back_as_typed() -> None:
     assert typed(Loading()) == []
     given = typed(Loading(task=("a=b", "c=d"), unflagged=True, tokens_per_byte=0.25))
     assert given == ["--task", "a=b", "--task", "c=d", "--unflagged", "--tokens-per-byte", "0.25"]
+
+
+def test_what_the_design_hides_is_noted() -> None:
+    sizes = GRID.assign(family=GRID["params"].map("{:g}".format))
+    assert any("sizes of one family" in n for n in suggest(load_runs(falling(sizes))).notes)
+    assert any("seen up to 100 times: model='repeated-data'" in n for n in suggest(REPEATED).notes)
+    plain = suggest(load_runs(falling(GRID, unique_tokens=GRID["tokens"])))
+    assert not any("sizes" in n or "times" in n for n in plain.notes)
+    refused = by_model(suggest(with_experts(256.0)))["parameter"].reason
+    assert "each number of them may be one: columns={'architecture'" in refused

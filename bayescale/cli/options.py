@@ -37,11 +37,12 @@ class Loading:
     Parameters
     ----------
     column
-        NAME=HEADER, where a header is not recognised: params='size (M)'. May be repeated.
+        NAME=HEADER, where a header is not recognised: params='size (M)'; NAME= where one is
+        taken for what it is not. May be repeated.
     task
         LABEL=HEADER of a loss in a wide table: c4=eval/c4/loss. May be repeated.
     task_info
-        LABEL.FIELD=VALUE: c4.metric=bits/byte, hellaswag.upper=0.75. May be repeated.
+        LABEL.FIELD=VALUE: c4.metric=bits/byte, hellaswag.upper=0.75; the label * means every task. May be repeated.
     unflagged
         Leave out the rows that carry a flag.
     compute_source
@@ -52,6 +53,8 @@ class Loading:
         Which steps of a run to keep.
     tokens_per_byte
         Turns data given in bytes into tokens.
+    drop_blank
+        Leave out the rows in which N, D, C or the loss is empty.
     """
 
     column: Several = ()
@@ -62,6 +65,7 @@ class Loading:
     param_count: Literal["total", "non-embedding", "active"] | None = None
     checkpoints: Literal["last", "all"] = "last"
     tokens_per_byte: float | None = None
+    drop_blank: Flag = False
 
     def load(self, source: str) -> Runs:
         """Read a file, or a published set by name."""
@@ -69,13 +73,14 @@ class Loading:
 
         runs = load_runs(
             source,
-            columns=pairs("--column", self.column, "params='size (M)'") or None,
+            columns=pairs("--column", self.column, "params='size (M)'", empty=True) or None,
             tasks=pairs("--task", self.task, "c4=eval/c4/loss") or None,
             task_info=_task_info(self.task_info) or None,
             compute=self.compute_source,
             param_count=self.param_count,
             checkpoints=self.checkpoints,
             tokens_per_byte=self.tokens_per_byte,
+            drop_blank=self.drop_blank,
         )
         return runs.where(unflagged=True) if self.unflagged else runs
 
@@ -183,12 +188,12 @@ def _value(text: str) -> object:
     return text
 
 
-def pairs(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
-    """Read the values of a repeated ``NAME=VALUE`` option."""
+def pairs(option: str, texts: Iterable[str], example: str, empty: bool = False) -> dict[str, str]:
+    """Read the values of a repeated ``NAME=VALUE`` option; `empty` allows an empty value."""
     out: dict[str, str] = {}
     for text in texts:
         name, found, value = (part.strip() for part in text.partition("="))
-        if not (name and found and value):
+        if not (name and found and (value or empty)):
             raise BayescaleError(f"{option} {text!r}: expected NAME=VALUE, e.g. {option} {example}")
         if name in out:
             raise BayescaleError(f"{option}: {name!r} is given twice")

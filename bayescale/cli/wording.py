@@ -12,10 +12,17 @@ _MAPPING = re.compile(
     r"(?:load_runs\((?:'[^']*'|\"[^\"]*\"|\.\.\.), )?\b(?P<name>columns|tasks|task_info)="
     r"(?P<value>\{(?:[^{}]|\{[^{}]*\})*\})(?P<tail> to load_runs|\))?"
 )
+_CONVERT = re.compile(
+    r"in Python read it yourself: load_runs\((?P<read>pandas\.read_csv\(.*?\))\)$"
+)
 _PLAIN = (
     (re.compile(r"\bcompute='(\w+)'"), r"--compute-source \1"),
     (re.compile(r"\bparam_count='?([\w/-]+)'?"), r"--param-count \1"),
     (re.compile(r"\btokens_per_byte(=\S+)?"), r"--tokens-per-byte\1"),
+    (re.compile(r"\bmodel='([\w-]+)'"), r"--model \1"),
+    (re.compile(r"\bnoise='([\w-]+)'"), r"--noise \1"),
+    (re.compile(r"\bby='(\w+)'"), r"--by \1"),
+    (re.compile(r"\bbs\.suggest\(runs\)"), "bayescale suggest RUNS"),
     (re.compile(r"\breference=(?!\w)"), "--reference"),
     (re.compile(r"\btarget_loss=(?!\w)"), "--target-loss"),
     (re.compile(r"\btotal_steps=(?!\w)"), "--total-steps"),
@@ -25,6 +32,7 @@ _PLAIN = (
     (re.compile(r"\.where\(unflagged=True\)"), "--unflagged"),
     (re.compile(r"\ballow_(\w+)=True"), r"--allow-\1"),
     (re.compile(r"\boverwrite=True"), "--force"),
+    (re.compile(r"\bdrop_blank=True"), "--drop-blank"),
 )
 
 
@@ -33,10 +41,16 @@ def for_the_shell(text: str) -> str:
 
     What is not recognised stays as it is.
     """
+    text = _CONVERT.sub(_conversion, text)
     text = _MAPPING.sub(_options, text)
     for pattern, option in _PLAIN:
         text = pattern.sub(option, text)
     return text
+
+
+def _conversion(found: re.Match[str]) -> str:
+    code = f"import pandas; {found['read']}.to_csv('converted.csv', index=False)"
+    return f"convert it: python -c {shlex.quote(code)}"
 
 
 def _options(found: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bayescale.errors import DataError, unknown
 from bayescale.runs.quantities import PLAIN, Unit, parse_unit
@@ -70,24 +70,28 @@ _NEED_UNIT = {"data": "tokens", "dataset_size": "tokens", "data_size": "tokens",
 _NAME_UNITS = {"gmacs": "GMACs", "mmacs": "MMACs", "tmacs": "TMACs", "macs": "MACs",
                "gmacs_per_sample": "GMACs", "macs_per_sample": "MACs", "mult_adds": "MACs",
                "gflops": "GFLOP", "gflop": "GFLOP", "mflops": "MFLOP"}  # fmt: skip
+_PF_DAYS = re.compile(
+    r"((?:train_|training_)?compute_|c_)?(pf|pflops?|petaflops?|pfs|pflop_s|petaflop_s)_?days?"
+)
 _BY_ALIAS = {alias: name for name, group in ALIASES.items() for alias in (name, *group)}
 _BRACKETS = re.compile(r"^(?P<base>.*?)\s*[\(\[]\s*(?P<unit>[^()\[\]]+?)\s*[\)\]]\s*$")
 _SUFFIX = re.compile(
-    r"^(?P<base>.+)_(?P<unit>k|m|b|t|thousands?|millions?|billions?|trillions?|[kmgt]i?b|bytes)$"
+    r"^(?P<base>.+)_(?P<unit>k|m|b|t|thousands?|millions?|billions?|trillions?|[kmgt]i?b|bytes"
+    r"|(?:[pezy]|peta|exa|zetta|yotta)flops?)$"  # less is a speed, or the cost of a forward pass
 )
-_LOSS_WORDS = {"loss", "losses", "xent", "nll", "ppl", "perplexity", "bpb", "bpt", "error", "err",
-               "acc", "accuracy", "top1", "acc1", "entropy"}  # fmt: skip
-_PROPOSED = 12
-_STAGE_WORDS = {"eval", "val", "valid", "validation", "test", "final", "mean", "avg"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table as it came: its header, its unit and the unit's text."""
+    """One column of the table as it came: its header, its unit and the unit's text.
+
+    `stated` says that the caller gave the unit, so that its numbers are believed however strange.
+    """
 
     header: str
     unit: Unit = PLAIN
     unit_text: str = ""
+    stated: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ def recognise(header: str) -> tuple[str, str] | None:
     whole = normalise(header)
     if whole in _BY_ALIAS:  # also "params (total)", which is no unit
         return _BY_ALIAS[whole], _NAME_UNITS.get(whole, "")
+    if _PF_DAYS.fullmatch(whole):
+        return "compute", "PF-days"
     base, unit = split_unit(header)
     if not unit and (suffix := _SUFFIX.match(whole)):
         base, unit = suffix["base"], suffix["unit"]
@@ -138,7 +144,8 @@ def match_columns(
     headers : sequence of str
         The table's headers.
     columns : mapping of str to str, optional
-        Canonical name → header, with or without a unit in brackets; beats every alias.
+        Canonical name → header, with or without a unit in brackets; beats every alias. An empty header: there is no
+        such column, whatever a header looks like.
     taken : sequence of str
         Headers already spoken for (task columns of a wide table).
 
@@ -153,7 +160,10 @@ def match_columns(
     UnknownNameError
         A canonical name or header in `columns` that does not exist.
     """
-    found = _explicit(headers, columns or {})
+    absent = {name for name, header in (columns or {}).items() if not header.strip()}
+    found = _explicit(headers, {n: h for n, h in (columns or {}).items() if h.strip()})
+    for name in absent - set(CANONICAL):
+        raise unknown("column", name, CANONICAL, "columns={…} (canonical name → your header)")
     spoken = {c.header for c in found.values()} | set(taken)
     candidates: dict[str, list[tuple[str, str]]] = {}
     for header in headers:
@@ -163,7 +173,7 @@ def match_columns(
             candidates.setdefault(known[0], []).append((header, known[1]))
     notes: list[str] = []
     for name, options in candidates.items():
-        if name in found or (name == "loss" and taken):
+        if name in found or name in absent or (name == "loss" and taken):
             continue
         header, unit_text = _choose(name, options, notes)
         found[name] = _column(name, header, unit_text)
@@ -184,6 +194,7 @@ def _explicit(headers: Sequence[str], columns: Mapping[str, str]) -> dict[str, C
             raise unknown("column", name, CANONICAL, "columns={…} (canonical name → your header)")
         # `columns={"params": "size (M)"}` gives a unit to a header that has none.
         base, unit_text = split_unit(header)
+        stated = header not in headers and unit_text != ""
         if header in headers:
             actual = header
             known = recognise(header)
@@ -192,7 +203,7 @@ def _explicit(headers: Sequence[str], columns: Mapping[str, str]) -> dict[str, C
             actual = base
         else:
             raise unknown("header", header, headers, f"columns={{{name!r}: …}}")
-        found[name] = _column(name, actual, unit_text)
+        found[name] = replace(_column(name, actual, unit_text), stated=stated)
     return found
 
 
@@ -220,39 +231,3 @@ def _choose(name: str, options: list[tuple[str, str]], notes: list[str]) -> tupl
     rest = ", ".join(repr(h) for h in others if h != exact[0][0])
     notes.append(f"column {exact[0][0]!r} is {name}; {rest} left out")
     return exact[0]
-
-
-def loss_like(headers: Sequence[str]) -> dict[str, str]:
-    """Headers that look like losses, each with a task name made from its other words."""
-    likely: dict[str, str] = {}
-    for header in headers:
-        words = normalise(header).split("_")
-        if _LOSS_WORDS.isdisjoint(words) or {"se", "stderr", "std", "lo", "hi"} & set(words):
-            continue
-        rest = [w for w in words if w not in _LOSS_WORDS | _STAGE_WORDS]
-        task = "_".join(rest) or "loss"
-        likely[task if task not in likely else normalise(header)] = header
-    return likely
-
-
-def missing_loss(label: str, source: str, headers: Sequence[str]) -> DataError:
-    """Make the error for a table without a `loss` column, with the exact call to type.
-
-    `source` is what the caller would type as the first argument of `load_runs`.
-    """
-    likely = loss_like(headers)
-    if not likely:
-        return DataError(
-            f"{label}: no column 'loss' and none that looks like one "
-            f"(columns: {', '.join(map(repr, headers))}); "
-            f"say which: load_runs({source}, columns={{'loss': '<header>'}})"
-        )
-    listed = ", ".join(repr(h) for h in list(likely.values())[:_PROPOSED])
-    if len(likely) > _PROPOSED:
-        listed += f" and {len(likely) - _PROPOSED} more"
-    first = list(likely.items())[:_PROPOSED]
-    call = ", ".join(f"{task!r}: {header!r}" for task, header in first)
-    return DataError(
-        f"{label}: no column 'loss'; these look like losses: {listed}; "
-        f"type: load_runs({source}, tasks={{{call}}})"
-    )

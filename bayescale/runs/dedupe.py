@@ -26,7 +26,10 @@ def keep_steps(
     if "step" not in frame.columns:
         return frame
     if numbered:
-        notes.append("there are steps but no run ids: every row is taken as a run of its own")
+        notes.append(
+            "there are steps but no run ids: every row is taken as a run of its own; where several are of one run, say "
+            "whose: columns={'run_id': '<header>'}"
+        )
         return frame
     keys = identity(frame)
     if keep == "all":
@@ -59,17 +62,12 @@ def note_copies(frame: pd.DataFrame, numbered: bool, notes: list[str]) -> None:
         )
 
 
-def check_duplicates(
-    frame: pd.DataFrame, header: str, bad: BadCells, keep: Checkpoints = "last"
-) -> None:
-    """Add every row whose run and task (and step, where all are kept) occurred before."""
-    keys = identity(frame)
-    if keep == "all" and "step" in frame.columns:
-        keys = [*keys, "step"]
+def check_duplicates(frame: pd.DataFrame, keys: list[str], header: str, bad: BadCells) -> bool:
+    """Add every row whose `keys`, those of its run and task, occurred before; say whether there is any."""
     # A row of a wide table is several here, and one cell.
     again = (frame.duplicated(keys) & ~frame.duplicated("_at")).to_numpy(dtype=bool)
     if not again.any():
-        return
+        return False
     first = frame.groupby(keys, dropna=False)["_row"].transform("first").to_numpy()
 
     def expected(i: int) -> str:
@@ -80,23 +78,39 @@ def check_duplicates(
         )
 
     bad.add(again, frame["_row"].to_numpy(), header, frame["run_id"], expected)
+    return True
 
 
 def unique_run_ids(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Make a run id name one run: labels such as `1.3B` recur across architectures and seeds."""
+    """Make a run id name one run: labels such as `1.3B` recur across architectures and seeds, `cosine` across sizes."""
     runs = frame[[k for k in identity(frame) if k != "task"]].drop_duplicates()
     if not runs["run_id"].duplicated().any():
         return frame
     parts = [
         k
-        for k in ("study", "architecture", "run_id", "seed")
-        if k in runs.columns and (k == "run_id" or runs[k].nunique() > 1)
+        for k in ("study", "architecture", "run_id", "params", "seed")
+        if k in runs.columns and (k == "run_id" or _tells_apart(runs, k))
     ]
-    joined = frame[parts[0]].astype("str")
+    joined = _written(frame, parts[0])
     for part in parts[1:]:
-        joined = joined + "/" + frame[part].astype("str")
+        joined = joined + "/" + _written(frame, part)
     notes.append(f"run ids recur: they are now {'/'.join(parts)}")
     return frame.assign(run_id=joined)
+
+
+def _tells_apart(runs: pd.DataFrame, column: str) -> bool:
+    """Whether a column belongs into a run's id: it moves, and N moves within what the others name."""
+    if column != "params":
+        return bool(runs[column].nunique() > 1)
+    place = [k for k in (*_IDENTITY, "seed") if k in runs.columns]
+    return bool((runs.groupby(place)["params"].nunique() > 1).any())
+
+
+def _written(frame: pd.DataFrame, column: str) -> pd.Series:
+    # In full: two sizes that differ in the fifth digit are two.
+    return (
+        frame[column].map("{:.10g}".format) if column == "params" else frame[column].astype("str")
+    )
 
 
 def note_shared_rows(frame: pd.DataFrame, notes: list[str]) -> None:
@@ -122,5 +136,5 @@ def note_shared_rows(frame: pd.DataFrame, notes: list[str]) -> None:
 
 
 def identity(frame: pd.DataFrame) -> list[str]:
-    """Columns that name a run on a task."""
-    return [*_IDENTITY, *(["seed"] if "seed" in frame.columns else []), "task"]
+    """Columns that name a run on a task; models of two sizes are two runs, whatever both are called."""
+    return [*_IDENTITY, *(c for c in ("params", "seed") if c in frame.columns), "task"]

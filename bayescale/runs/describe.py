@@ -21,6 +21,8 @@ _COLLINEAR = 0.99
 _SLOPE = 0.1
 _MIN_DECADES = 1.0
 _MIN_RATIO = 3.0
+# Repeats up to here are nearly as good as new tokens (Muennighoff et al. 2023).
+FEW_EPOCHS = 4.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,17 @@ class Description:
         """Tasks whose reducible loss changes too little to show a floor, with its rough ratio."""
         return _narrow(self.loss_ratio)
 
+    @property
+    def sizes_apart(self) -> str:
+        """What to do where the architectures are sizes: N moves between and not within them; empty elsewhere."""
+        several = [d for d in self.by_architecture if d.runs > 1]
+        if len(several) < 2 or not self.design.moves("N") or any(d.moves("N") for d in several):
+            return ""
+        return (
+            "N is constant within every architecture, so that nothing sees beta; if they are sizes of one family, "
+            "columns={'architecture': ''} takes them as one"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
         return asdict(self)
@@ -118,7 +131,7 @@ def describe(runs: Runs) -> Description:
         f"{row.run_id} ({row.task}): {row.flag}"
         for row in frame[flagged(frame)].itertuples(index=False)
     )
-    return Description(
+    described = Description(
         name=runs.name,
         rows=len(frame),
         runs=len(once),
@@ -132,11 +145,12 @@ def describe(runs: Runs) -> Description:
         compute_source=runs.compute_source,
         param_count=runs.param_count,
         flagged=marked,
-        warnings=tuple(_warnings(runs, design, ratios, marked)),
+        warnings=(),
         notes=runs.notes,
         citation=runs.citation,
         hash=runs.hash,
     )
+    return replace(described, warnings=tuple(_warnings(runs, described)))
 
 
 def _design(name: str, once: pd.DataFrame) -> Design:
@@ -193,22 +207,22 @@ def _narrow(ratios: dict[str, float]) -> dict[str, float]:
     return {task: ratio for task, ratio in ratios.items() if ratio < _MIN_RATIO}
 
 
-def _warnings(
-    runs: Runs, design: Design, ratios: dict[str, float], marked: tuple[str, ...]
-) -> list[str]:
+def _warnings(runs: Runs, described: Description) -> list[str]:
+    design, marked = described.design, described.flagged
     said = [f"design: {design.verdict}"] if design.problem else []
+    said += [f"design: {described.sizes_apart}"] if described.sizes_apart else []
     said += [
         f"{axis} spans {design.decades[axis]:.2f} decades, less than one"
         for axis in ("N", "D")
         if design.short(axis)
     ]
-    narrow = [f"{task} ({ratio:.1f})" for task, ratio in _narrow(ratios).items()]
+    narrow = [f"{task} ({ratio:.1f})" for task, ratio in described.narrow.items()]
     if narrow:
         said.append(
             f"L_inf is barely identified: largest over smallest reducible loss (rough floor) is "
             f"below {_MIN_RATIO:g} for {', '.join(narrow)}"
         )
-    said += _count_warnings(runs)
+    said += [*_repeat_warnings(runs), *_count_warnings(runs)]
     if len(runs.kinds) > 1:
         kinds = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in runs.kinds.items())
         said.append(f"losses of different kinds, floors pool within one only: {kinds}")
@@ -218,6 +232,20 @@ def _warnings(
             ".where(unflagged=True)"
         )
     return said
+
+
+def _repeat_warnings(runs: Runs) -> list[str]:
+    frame = runs.table.drop_duplicates("run_id")
+    if not {"tokens", "unique_tokens"} <= set(frame.columns):
+        return []
+    epochs = frame["tokens"].to_numpy(float) / frame["unique_tokens"].to_numpy(float)
+    many = int((epochs > FEW_EPOCHS).sum())
+    if not many:
+        return []
+    return [
+        f"tokens are seen up to {np.nanmax(epochs):.4g} times, more than {FEW_EPOCHS:g} in {counted(many, 'run')}: "
+        "only model='repeated-data' tells them from new ones"
+    ]
 
 
 def _count_warnings(runs: Runs) -> list[str]:

@@ -24,6 +24,7 @@ from bayescale.runs.validate import BadCells
 from bayescale.wording import counted
 
 Info = Mapping[str, Mapping[str, Any] | Task]
+EVERY = "*"  # in task_info, every task that is not named there
 _MUST_NAME = ("run_id", "architecture", "task", "study")
 _NOT_FLAGGED = ("false", "0", "no", "none", "nan", "ok")
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no", "")
@@ -178,11 +179,12 @@ def melt(
     """
     headers = dict(tasks) or _long_headers(gathered)
     for name in info:
-        if name not in headers:
+        if name not in (*headers, EVERY):
             raise unknown("task", name, headers, "task_info={…}")
     unit = "" if tasks else gathered.columns["loss"].unit_text
+    key = EVERY if not tasks and len(headers) > 1 else ""
     measured = {
-        name: _measure(name, header, unit, info.get(name), header_info.get(header, {}))
+        name: _measure(name, header, unit, _said(info, name), header_info.get(header, {}), key)
         for name, header in headers.items()
     }
     assumed = [n for n, m in measured.items() if m.assumed]
@@ -218,15 +220,25 @@ def _long_headers(gathered: Gathered) -> dict[str, str]:
     return {str(t): header for t in gathered.frame["task"].unique()}
 
 
+def _said(info: Info, name: str) -> Mapping[str, Any] | Task | None:
+    """What the caller says of a task: of every one, and beyond that of this one."""
+    every, own = info.get(EVERY), info.get(name)
+    if isinstance(every, Mapping) and isinstance(own, Mapping):
+        return {**every, **own}
+    return every if own is None else own
+
+
 def _measure(
     name: str,
     header: str,
     unit: str,
     said: Mapping[str, Any] | Task | None,
     preset: Mapping[str, Any],
+    key: str,
 ) -> Measured:
     merged = said if isinstance(said, Task) else {**preset, **(said or {})}
-    task, percent, assumed = make_task(name, f"{header} ({unit})" if unit else header, merged)
+    whole = f"{header} ({unit})" if unit else header
+    task, percent, assumed = make_task(name, whole, merged, key or name)
     return Measured(task, header, percent, assumed)
 
 

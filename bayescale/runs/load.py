@@ -12,22 +12,34 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, unknown
-from bayescale.runs.columns import match_columns, missing_loss
+from bayescale.runs.cells import check_cells, without_blank
+from bayescale.runs.columns import match_columns
 from bayescale.runs.datasets import NO_PRESET, Preset, dataset_names, open_dataset
 from bayescale.runs.dedupe import (
     Checkpoints,
-    check_duplicates,
     keep_steps,
     note_copies,
     note_shared_rows,
     unique_run_ids,
 )
 from bayescale.runs.gather import Gathered, gather, melt
+from bayescale.runs.leftover import (
+    missing_scale,
+    note_labels,
+    note_scales,
+    note_spread,
+)
+from bayescale.runs.missing import missing_loss
 from bayescale.runs.paths import unfinished
 from bayescale.runs.read import RawTable, read_file, read_frame
-from bayescale.runs.scales import account_compute, check_medians, check_scales, choose_params
+from bayescale.runs.scales import (
+    COUNTS,
+    account_compute,
+    check_medians,
+    choose_params,
+)
 from bayescale.runs.table import Runs, flagged
-from bayescale.runs.tasks import Task, convert_task, expected_cell, good_cells
+from bayescale.runs.tasks import Task, convert_task
 from bayescale.runs.validate import BadCells
 from bayescale.wording import counted
 
@@ -48,6 +60,7 @@ def load_runs(
     param_count: ParamCount | None = None,
     checkpoints: Checkpoints = "last",
     tokens_per_byte: float | None = None,
+    drop_blank: bool = False,
     convert: bool = True,
     name: str | None = None,
 ) -> Runs:
@@ -60,13 +73,14 @@ def load_runs(
         set (see :func:`list_datasets`). Runs that were loaded before come back as they are.
     columns : mapping of str to str, optional
         Canonical name → your header, with a unit in brackets if it needs one
-        (`{"params": "size (M)"}`). Common names are recognised without.
+        (`{"params": "size (M)"}`). Common names are recognised without. An empty header leaves out what would be
+        recognised wrongly (`{"compute": ""}`).
     tasks : mapping of str to str, optional
         For a wide table: task label → header of its loss. Empty cells are runs that were not
         evaluated on that task.
     task_info : mapping, optional
         Task label → :class:`Task` or its fields (`metric`, `tokenizer`, `bytes_per_token`, …), and
-        `percent`.
+        `percent`; the label ``"*"`` speaks of every task.
     compute : {"auto", "reported", "6ND"}
         Which compute to use, in FLOP; `auto` takes the table's own where it has one.
     param_count : {"total", "non-embedding", "active"}, optional
@@ -76,6 +90,8 @@ def load_runs(
         with all of them, fit a model with a run effect.
     tokens_per_byte : float, optional
         Turns data given in bytes into tokens.
+    drop_blank : bool
+        Whether rows in which N, D, C or the loss is empty are left out, with a note, in place of an error.
     convert : bool
         Whether bits per token, and bits per byte where `bytes_per_token` is known, become nats per
         token. Perplexity and accuracy are always converted.
@@ -97,7 +113,7 @@ def load_runs(
     _check_options(compute, param_count, checkpoints, tokens_per_byte)
     if isinstance(source, Runs):
         asked = (columns, tasks, task_info, param_count, tokens_per_byte, name)
-        if any(asked) or compute != "auto" or checkpoints != "last" or not convert:
+        if any(asked) or drop_blank or compute != "auto" or checkpoints != "last" or not convert:
             raise DataError("these runs are loaded already: give the options with the table itself")
         return source
     _check_mappings(columns=columns, tasks=tasks, task_info=task_info)
@@ -111,22 +127,33 @@ def load_runs(
     if not wanted and "loss" not in match.found:
         typed = repr(str(source)) if isinstance(source, str | Path) else "frame"
         raise missing_loss(raw.label, typed, headers)
+    unused = [] if preset.name else list(match.unused)  # what a published set leaves out is known
+    if not {"params", "tokens", "compute", *COUNTS.values()} & set(match.found):
+        raise missing_scale(raw, unused)
     notes = list(match.notes)
-    if match.unused and not preset.name:
-        notes.append(f"columns left out: {', '.join(map(repr, match.unused))}")
+    if unused:
+        notes.append(f"columns left out: {', '.join(map(repr, unused))}")
+    # What the caller named, or said to be absent, is not looked for.
+    note_scales(raw, unused, [*match.found, *(columns or {})], notes)
     bad = BadCells(raw.label, raw.rows_are)
     study = preset.name or "default"
     table = gather(raw, match.found, wanted, study, tokens_per_byte, bad, notes)
     table = melt(table, wanted, task_info or {}, preset.info, bad, notes)
     scaled = choose_params(table.frame, param_count or preset.param_count, raw.label, notes)
+    if drop_blank:
+        scaled = replace(scaled, frame=without_blank(table, scaled.frame, compute, notes))
     table = replace(table, frame=keep_steps(scaled.frame, table.numbered, checkpoints, notes))
-    _check_cells(table, compute, checkpoints, bad)
+    check_cells(table, unused, compute, checkpoints, bad)
     check_medians(table.columns, _used(table.frame, compute), raw.label)
     frame = unique_run_ids(table.frame, notes)
     frame, described = _convert(frame, table, convert, notes)
+    header = table.columns["compute"].header if "compute" in table.columns else "compute"
     scaled = account_compute(
-        replace(scaled, frame=frame), compute, _informed(described), raw.label, notes
+        replace(scaled, frame=frame), compute, _informed(described), raw.label, header, notes
     )
+    note_labels(raw, unused, scaled.frame, notes)
+    if checkpoints == "last":
+        note_spread(raw, unused, scaled.frame, notes)
     _note_flags(scaled.frame, notes)
     note_shared_rows(scaled.frame, notes)
     note_copies(scaled.frame, table.numbered, notes)
@@ -193,22 +220,6 @@ def _default_name(source: object) -> str:
 def _used(frame: pd.DataFrame, compute: str) -> pd.DataFrame:
     left_out = compute == "6ND" and "compute" in frame.columns
     return frame.drop(columns="compute") if left_out else frame
-
-
-def _check_cells(table: Gathered, compute: str, checkpoints: Checkpoints, bad: BadCells) -> None:
-    frame = table.frame
-    if not table.numbered:
-        check_duplicates(frame, table.columns["run_id"].header, bad, checkpoints)
-    check_scales(table, frame, compute, bad)
-    for name, measured in table.measured.items():
-        here = frame[frame["task"] == name]
-        values = here["loss"].to_numpy(dtype=float)
-        good = good_cells(measured.task, measured.percent, values)
-        cells = table.raw.frame[measured.header].iloc[here["_at"].to_numpy()]
-        expected = expected_cell(measured.task, measured.percent, values)
-        bad.add(~good, here["_row"].to_numpy(), measured.header, cells, expected)
-    blank = compute != "6ND" and "compute" in frame.columns and frame["compute"].isna().any()
-    bad.raise_if_any("compute='6ND' does without the reported compute" if blank else "")
 
 
 def _convert(

@@ -23,6 +23,7 @@ _POWERS = {
     "b": 9, "bn": 9, "g": 9, "billion": 9, "billions": 9,
     "t": 12, "tn": 12, "trillion": 12, "trillions": 12,
     "p": 15, "e": 18, "z": 21, "y": 24,
+    "kilo": 3, "mega": 6, "giga": 9, "tera": 12, "peta": 15, "exa": 18, "zetta": 21, "yotta": 24,
 }  # fmt: skip
 _BYTES = {
     "byte": 1.0, "bytes": 1.0,

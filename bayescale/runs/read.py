@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def read_frame(frame: Any, label: str = "the frame") -> RawTable:
             f"cannot read runs from a {type(frame).__name__} "
             "(expected a path, the name of a published set, or a pandas or polars frame)"
         )
-    named = frame.rename(columns=str)
+    # An index with a name is a column of the table (`groupby` makes such); one without numbers the rows.
+    kept = [n for n in frame.index.names if n is not None and n not in frame.columns]
+    named = frame.reset_index(level=kept).rename(columns=str) if kept else frame.rename(columns=str)
     _check_headers(label, list(named.columns))
     if named.empty:
         raise DataError(f"{label} has no rows")
@@ -155,6 +158,8 @@ def _read_separated(text: str, label: str, separator: str) -> RawTable:
         )
     except pd.errors.ParserError as error:
         reason = str(error).rsplit("C error:", 1)[-1].strip()
+        if len(headers) == 1:
+            reason += f"; the first line, {headers[0]!r}, should hold the headers"
         raise DataError(f"{label}: cannot be read as a table: {reason}") from None
     frame = frame.iloc[1:].set_axis(headers, axis=1)
     rows = np.arange(len(frame)) + 2
@@ -171,6 +176,9 @@ def _check_separator(lines: list[str], label: str, separator: str) -> None:
         if other != separator and other in lines[0] and (other != " " or apart):
             shown = {"\t": "'\\t'", " ": "r'\\s+'"}.get(other, f"'{other}'")
             rename = " or name it .tsv" if other == "\t" else ""
+            # Where cells may be apart by something else, a comma between digits is a decimal one.
+            comma = any(re.search(r"\d,\d", line) for line in lines[1:])
+            shown += ", decimal=','" if comma else ""
             raise DataError(
                 f"{label} is separated by {name}, not {_NAMES[separator]}; save it with "
                 f"{_NAMES[separator]}{rename}, or in Python read it yourself: "

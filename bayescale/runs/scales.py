@@ -11,6 +11,7 @@ from bayescale.errors import DataError
 from bayescale.runs.columns import Column
 from bayescale.runs.flops import PER_PARAM_TOKEN, compare_reported, six_nd
 from bayescale.runs.gather import Gathered
+from bayescale.runs.quantities import PLAIN
 from bayescale.runs.tasks import Task
 from bayescale.runs.validate import BadCells, check_derived_tokens, check_plausible
 from bayescale.wording import counted
@@ -90,6 +91,26 @@ def _recognise_count(frame: pd.DataFrame, given: list[str], notes: list[str]) ->
     return None
 
 
+def blank_rows(gathered: Gathered, frame: pd.DataFrame, compute: str) -> np.ndarray:
+    """Which rows lack an N, D, C or loss that is used, as nothing is written there; shape (rows,)."""
+    used = [c for c in ("params", "tokens", "compute") if c in frame and c in gathered.columns]
+    blank, at = np.zeros(len(frame), dtype=bool), frame["_at"].to_numpy()
+    for name in used:
+        if name != "compute" or compute != "6ND":
+            blank |= _unwritten(gathered.raw.frame[gathered.columns[name].header])[at]
+    for task, measured in gathered.measured.items():
+        here = (frame["task"] == task).to_numpy(dtype=bool)
+        blank |= here & _unwritten(gathered.raw.frame[measured.header])[at]
+    return blank
+
+
+def _unwritten(cells: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return np.asarray(cells.isna(), dtype=bool)
+    empty = cells.isna() | (cells.astype("str").str.strip() == "")
+    return np.asarray(empty, dtype=bool)
+
+
 def check_scales(gathered: Gathered, frame: pd.DataFrame, compute: str, bad: BadCells) -> None:
     """Add every N, D, C that is not positive and finite, and every such optional number."""
     rows = frame["_row"].to_numpy(dtype=int)
@@ -103,7 +124,7 @@ def check_scales(gathered: Gathered, frame: pd.DataFrame, compute: str, bad: Bad
         values = frame[name].to_numpy(dtype=float)
         cells = gathered.raw.frame[gathered.columns[name].header].iloc[frame["_at"].to_numpy()]
         # An optional number may be missing, written as nothing.
-        skip = cells.isna().to_numpy() | (cells.astype("str").str.strip() == "").to_numpy()
+        skip = _unwritten(cells)
         use = once & ~skip if name in _OPTIONAL else once
         column = gathered.columns[name].header
         bad.check_number(values[use], rows[use], column, cells[use])
@@ -115,11 +136,14 @@ def check_medians(columns: dict[str, Column], frame: pd.DataFrame, label: str) -
         if name in frame.columns:
             source = name if name in columns else COUNTS["total"]
             header = columns[source].header if source in columns else name
+            # What the caller says is a plain count is one: learning curves begin at sixteen examples.
+            if source in columns and columns[source].stated and columns[source].unit == PLAIN:
+                continue
             check_plausible(label, name, header, frame[name].to_numpy(dtype=float))
 
 
 def account_compute(
-    scaled: Scaled, compute: str, task: Task, label: str, notes: list[str]
+    scaled: Scaled, compute: str, task: Task, label: str, header: str, notes: list[str]
 ) -> Scaled:
     """Settle C, and D where C and N give it.
 
@@ -133,21 +157,18 @@ def account_compute(
         Its context and vocabulary serve the comparison with 6ND.
     label : str
         Of the table, for messages.
+    header : str
+        Of the compute, for messages.
     notes : list of str
         Grows by what was derived or found.
 
     Raises
     ------
     DataError
-        If there is no N, D or C at all, or not what `compute` needs.
+        If there is not what `compute` needs.
     """
     frame = scaled.frame
     has = {name: name in frame.columns for name in ("params", "tokens", "compute")}
-    if not any(has.values()):
-        raise DataError(
-            f"{label}: no column of parameters, tokens or compute; "
-            "say which: columns={'params': '<header>', 'tokens': '<header>'}"
-        )
     if compute == "reported" and not has["compute"]:
         raise DataError(
             f"{label}: compute='reported' but there is no compute column; "
@@ -166,7 +187,7 @@ def account_compute(
     if has["params"] and not has["tokens"]:
         notes.append("tokens = compute / 6N")
         tokens = frame["compute"] / (PER_PARAM_TOKEN * frame["params"])
-        check_derived_tokens(label, tokens.to_numpy(dtype=float))
+        check_derived_tokens(label, header, tokens.to_numpy(dtype=float))
         return Scaled(frame.assign(tokens=tokens), scaled.param_count, "reported")
     if has["params"]:
         notes.extend(compare_reported(frame, task, scaled.param_count))

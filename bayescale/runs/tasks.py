@@ -112,7 +112,8 @@ def infer_metric(header: str) -> str | None:
     if re.search(r"bits?[ _/-]*(per[ _-]*)?token", text) or "bpt" in words:
         return "bits/token"
     if words & {"ppl", "perplexity"}:
-        return "perplexity"
+        logs = {"log": "nats/token", "ln": "nats/token", "log2": "bits/token", "log10": None}
+        return next((unit for log, unit in logs.items() if log in words), "perplexity")
     if words & {"error", "err", "errors"}:
         return "error"
     if words & {"accuracy", "acc", "acc1", "top1"}:
@@ -123,9 +124,9 @@ def infer_metric(header: str) -> str | None:
 
 
 def make_task(
-    name: str, header: str, info: Mapping[str, Any] | Task | None
+    name: str, header: str, info: Mapping[str, Any] | Task | None, key: str = ""
 ) -> tuple[Task, bool, bool]:
-    """Make a task from what the caller says of it and what its header says.
+    """Make a task from what the caller says of it and what its header says; `key` of `task_info` is for messages.
 
     Returns
     -------
@@ -159,7 +160,7 @@ def make_task(
     if inferred is None:
         raise DataError(
             f"column {header!r} does not say what it measures; say it: "
-            f"task_info={{{name!r}: {{'metric': 'accuracy'}}}} (one of {', '.join(METRICS)})"
+            f"task_info={{{(key or name)!r}: {{'metric': 'accuracy'}}}} (one of {', '.join(METRICS)})"
         )
     says_unit = bool(re.search(r"\bnats?\b", header.lower()))
     return (
@@ -179,17 +180,20 @@ class Conversion:
     note: str = ""
 
 
-def expected_cell(task: Task, percent: bool, values: np.ndarray) -> str:
+def seems_percent(task: Task, percent: bool, values: np.ndarray) -> bool:
+    """Whether an error or accuracy has values that only a percentage can have, and nothing says that it is one."""
+    with np.errstate(invalid="ignore"):
+        beyond = bool(((values > 1) & (values <= 100)).any())
+    return task.metric in ("accuracy", "error") and not percent and beyond
+
+
+def expected_cell(task: Task, percent: bool) -> str:
     """Say which values a cell of this task may have, before conversion."""
     top = "100" if percent else "1"
-    with np.errstate(invalid="ignore"):
-        in_percent = not percent and bool(((values > 1) & (values <= 100)).any())
-    said = f"'… (%)' or task_info={{{task.name!r}: {{'percent': True}}}}"
-    hint = f"; if it is percent, head it {said}" if in_percent else ""
     if task.metric == "accuracy":
-        return f"expected an accuracy from 0 to below {top}{hint}"
+        return f"expected an accuracy from 0 to below {top}"
     if task.metric == "error":
-        return f"expected an error above 0 and up to {top}{hint}"
+        return f"expected an error above 0 and up to {top}"
     if task.metric == "perplexity":
         return "expected a perplexity above 1"
     return "expected a positive number"

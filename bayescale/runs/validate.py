@@ -136,6 +136,8 @@ def check_plausible(label: str, name: str, header: str, values: np.ndarray) -> N
         )
     else:
         message += f"; check its unit, or name another column: columns={{{name!r}: '<header>'}}"
+    if median < low and name in _PLAIN:
+        message += f"; if it is plain numbers of {noun} all the same, columns={{{name!r}: '{header} ({_PLAIN[name]})'}}"
     if name == "compute" and median < 1e14:
         message += (
             f"; if it is the cost of one forward pass, say columns={{'forward_flops': {header!r}}}"
@@ -143,7 +145,7 @@ def check_plausible(label: str, name: str, header: str, values: np.ndarray) -> N
     raise DataError(message)
 
 
-def check_derived_tokens(label: str, tokens: np.ndarray) -> None:
+def check_derived_tokens(label: str, header: str, tokens: np.ndarray) -> None:
     """Refuse a D = C / 6N that no training has: then C was not training compute.
 
     Raises
@@ -155,11 +157,13 @@ def check_derived_tokens(label: str, tokens: np.ndarray) -> None:
     median = float(np.median(tokens))
     if not low <= median <= high:
         raise DataError(
-            f"{label}: compute / 6N gives {median:.3g} tokens a run, so compute is no training "
-            "compute or has another unit; the cost of one forward pass is "
-            "columns={'forward_flops': '<header>'}"
+            f"{label}: compute / 6N gives {median:.3g} tokens a run, so column {header!r} is no training compute or "
+            f"has another unit, such as columns={{'compute': '{header} (EFLOP)'}}; the cost of one forward pass is "
+            f"columns={{'forward_flops': {header!r}}}"
         )
 
 
+# A unit that is none, with which a caller says that small numbers are meant.
+_PLAIN = {"params": "params", "tokens": "samples"}
 # Tried in this order: model sizes and token counts are mostly written in millions or billions.
 _FACTORS = (("M", 1e6), ("B", 1e9), ("T", 1e12), ("PFLOP", 1e15), ("EFLOP", 1e18), ("ZFLOP", 1e21))

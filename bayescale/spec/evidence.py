@@ -80,7 +80,7 @@ def guess_levels(spec: ModelSpec, runs: Runs) -> dict[str, float]:
         if guess is None:
             raise DataError(
                 f"law {law.name!r} needs the random-guess level of task {name!r}: "
-                f"load_runs(..., task_info={{{name!r}: {{'upper': 0.75}}}})"
+                f"load_runs(..., task_info={{{name!r}: {{'upper': 0.75}}}}), of four answers"
             )
         final = (table["task"] == name) & ~unfinished(table)
         worst = float(table.loc[final, "loss"].max())

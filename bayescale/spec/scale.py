@@ -106,9 +106,10 @@ def mean_logs(law: Law, runs: Runs) -> dict[str, float]:
     table = runs.table
     for axis in law.inputs:
         if axis not in table:
+            has = ", ".join(c for c in ("params", "tokens", "compute") if c in table)
             raise DataError(
-                f"law {law.name!r} needs a column {axis!r} in every row; the table has "
-                f"{', '.join(c for c in ('params', 'tokens', 'compute') if c in table)}"
+                f"law {law.name!r} needs a column {axis!r} in every row; the table has {has}; say which column it is, "
+                f"columns={{{axis!r}: '<header>'}}, or take a model that does without: bs.suggest(runs)"
             )
     # An exact sum: rows in another order are the same model, to the last bit.
     means: dict[str, float] = {

@@ -70,7 +70,10 @@ def scale_of(table: pd.DataFrame, by: str) -> np.ndarray:
     if by == "compute" and {"params", "tokens"} <= set(table):
         return 6.0 * table["params"].to_numpy(float) * table["tokens"].to_numpy(float)
     if by not in table:
-        raise DataError(f"the table has no column {by!r} to hold runs out by")
+        there = [axis for axis in ("compute", "params", "tokens", "step") if axis in table]
+        raise DataError(
+            f"the table has no column {by!r} to hold runs out by; it has {', '.join(there)}: by={there[0]!r}"
+        )
     return table[by].to_numpy(float)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayescale.errors import DataError, ModelError
 from bayescale.runs import Runs, load_runs
+from bayescale.runs.describe import FEW_EPOCHS
 from bayescale.spec import ModelSpec, resolve
 from bayescale.wording import counted
 from bayescale.zoo.facts import Facts, gather
@@ -130,6 +131,13 @@ def _notes(facts: Facts, best: Support | None) -> list[str]:
     if few:
         said.append(
             f"with {' and '.join(few)} the spread that a new one is drawn from is the prior's"
+        )
+    if facts.described.sizes_apart:
+        said.append(facts.described.sizes_apart)
+    if best and facts.epochs > FEW_EPOCHS and best.model != "repeated-data":
+        said.append(
+            f"tokens are seen up to {facts.epochs:.4g} times: model='repeated-data' tells them from new ones, and a "
+            "back-test of both says which holds"
         )
     if best and best.status == "experimental":
         said.append(f"{best.model} is experimental: plan refuses it unless allow_experimental=True")

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bayescale.runs import Design
-from bayescale.runs.describe import AXES
+from bayescale.runs.describe import AXES, FEW_EPOCHS
 from bayescale.spec import ModelSpec
 from bayescale.wording import counted
 from bayescale.zoo.facts import Facts, reads
 
 Verdict = Literal["supported", "supported in part", "not supported"]
 _EXPONENTS = {"params": "beta", "tokens": "delta", "compute": "alpha"}
-# Repeats up to here are nearly as good as new tokens (Muennighoff et al. 2023): they do not show R_D*.
-_FEW_EPOCHS = 4.0
 # Effective experts level off at 239 to 470 (Clark et al. 2022).
 _MANY_EXPERTS = 100.0
 # Two exponents and what lies between need a decade each.
@@ -104,7 +102,10 @@ def _in_the_way(spec: ModelSpec, facts: Facts) -> Iterator[str]:
         yield f"it is of error rates, and the loss is in {', '.join(sorted(facts.metrics))}"
     yield from _axes_in_the_way(law.inputs, facts)
     if facts.experts_move and "experts" not in needed:
-        yield f"it does not read experts, which move (to {facts.experts:g}) within an architecture"
+        yield (
+            f"it does not read experts, which move (to {facts.experts:g}) within an architecture; each number of them "
+            "may be one: columns={'architecture': '<header>'}"
+        )
     points, free = facts.points[needed], len(_free(spec, spec.parameters))
     if points <= free:
         yield f"{counted(points, 'distinct point')} for {free} parameters of a curve, which take {free + 1}"
@@ -151,7 +152,7 @@ def _out_of_reach(spec: ModelSpec, facts: Facts) -> Iterator[tuple[list[str], st
             ["E_max"],
             f"at most {facts.experts:g} experts, whose worth levels off in the hundreds",
         )
-    if facts.epochs <= _FEW_EPOCHS:
+    if facts.epochs <= FEW_EPOCHS:  # which do not show R_D*
         yield ["R_D_star"], f"at most {facts.epochs:.1f} epochs, nearly as good as new tokens"
     if facts.excess <= 1.0:
         yield ["R_N_star"], "no run has more parameters than its unique tokens justify"
