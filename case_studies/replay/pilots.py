@@ -34,12 +34,12 @@ from bayescale.posterior import Fit, curve_of
 HERE = Path(__file__).parent
 SEED, DRAWS = 20261201, 1000
 TABLES = {
-    "chinchilla, exact law": 12,
-    "porian refinedweb": 12,
-    "porian openwebtext2": 12,
-    "gadre c4": 8,
-    "gadre redpajama": 8,
-    "gadre refinedweb": 8,
+    "chinchilla, exact law": 6,
+    "porian refinedweb": 6,
+    "porian openwebtext2": 6,
+    "gadre c4": 4,
+    "gadre redpajama": 4,
+    "gadre refinedweb": 4,
 }
 # Runs fitted before; sets of pilots to choose from, and of how many runs; what a set costs, as a share of the budget.
 SEEN, MENU, LEAST_MENU, MOST_RUNS = 6, 24, 8, 4
@@ -190,9 +190,10 @@ def replayed(name: str, folder: Path) -> pd.DataFrame:
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(row["cost"], row["subset"]) for row in kept}
-    losses = {}
+    losses, wanted = {}, set()
     for problem in problems(name):
         losses[problem.called["cost"]] = problem.actions["loss"]
+        wanted.add(tuple(problem.called.values()))
         if tuple(problem.called.values()) in done:
             continue
         row = problem.called | decide(problem, CASES[name])
@@ -205,6 +206,7 @@ def replayed(name: str, folder: Path) -> pd.DataFrame:
         | {"policy": policy}
         | {("pilot_cost" if k == "cost" else k): v for k, v in one.items()}
         for row in kept
+        if (row["cost"], row["subset"]) in wanted
         for policy, found in row["policies"].items()
         for one in found
     ]
