@@ -49,9 +49,10 @@ def plan(
     problem
         A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, experts,
         architecture or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour,
-        mfu, hardware; candidates, a list of { params, tokens } instead of all sizes along the budget; and a table
-        [constraints] with tokens, days, dollars, bytes_per_param (for the memory), accelerators, and of serving
-        latency (seconds per token, bound by reading the weights), bytes_per_weight, serving_accelerators.
+        mfu, hardware, restarts, failed; candidates, a list of { params, tokens } instead of all sizes along the
+        budget; and a table [constraints] with tokens, days, dollars, bytes_per_param (for the memory), accelerators,
+        and of serving latency (seconds per token, bound by reading the weights), bytes_per_weight,
+        serving_accelerators.
     spending
         What the run may cost.
     risk
