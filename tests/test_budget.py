@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bayescale.decide import Budget, hardware_table
-from bayescale.errors import PlanError, UnknownNameError
+from bayescale.decide import Budget, Constraints, Fleet, cost, hardware_table, load_problem
+from bayescale.errors import BayescaleError, PlanError
 
 PRICED: dict[str, Any] = {"price_per_hour": 2.7, "mfu": 0.4, "hardware": "H100-SXM"}
 
@@ -63,10 +64,13 @@ def test_an_unpriced_budget_has_no_cost() -> None:
         ({"compute": 1e22, "mfu": 0.4}, "needs all of"),
         ({"dollars": 5.0, **PRICED, "mfu": "Normal(mu=0.9, sigma=0.2)"}, "reaches outside"),
         ({"dollars": 1e-12, **PRICED}, r"a budget of \S+ FLOP"),
+        ({"dollars": 5.0, **PRICED, "restarts": -0.1}, "restarts = -0.1 .expected zero or more"),
+        ({"dollars": 5.0, **PRICED, "failed": "often"}, "failed"),
+        ({"compute": 1e22, "failed": 0.1}, "cost hours: give price_per_hour"),
     ],
 )
 def test_bad_budgets_say_what_was_expected(given: dict[str, Any], message: str) -> None:
-    with pytest.raises((PlanError, UnknownNameError), match=message):
+    with pytest.raises(BayescaleError, match=message):
         Budget(**given)
 
 
@@ -90,6 +94,36 @@ def test_what_money_buys_is_as_uncertain_as_its_price() -> None:
     assert own.flop_draws(3)[2] == pytest.approx(own.flop_draws(3)[0] * 5 / 3)
     with pytest.raises(PlanError, match="one value for each of 4 draws"):
         own.flop_draws(4)
+
+
+def test_restarts_and_failed_runs_cost_hours(tmp_path: Path) -> None:
+    plain = Budget(dollars=5e6, **PRICED)
+    lossy = Budget(dollars=5e6, **PRICED, restarts=0.1, failed=0.25)
+    # A tenth is done again, and of five runs one is lost.
+    assert plain.flop / lossy.flop == pytest.approx(1.1 * 1.25)
+    same = Budget(compute=1e22, **PRICED, restarts=0.1, failed=0.25)
+    assert same.flop == 1e22
+    assert (same.cost or 0) == pytest.approx(
+        1.1 * 1.25 * (Budget(compute=1e22, **PRICED).cost or 0)
+    )
+    fleet = Fleet(**PRICED, restarts=0.1, failed=0.25)
+    money = cost(fleet, params=1e9, tokens=1e22 / 6e9).training.money
+    assert money is not None
+    assert same.cost == pytest.approx(float(money.draws[0]))
+    unsure = Budget(dollars=5e6, **PRICED, restarts="LogNormal(median=0.1, sigma=0.5)")
+    assert set(unsure.inputs(50)) == {"restarts"}
+    assert unsure.note()[0].startswith("restarts: uncertain, the money buys")
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        "[budget]\ndollars = 5e6\nprice_per_hour = 2.7\nmfu = 0.4\nhardware = 'H100-SXM'\n"
+        "restarts = 0.1\nfailed = '0.25'\n"
+    )
+    assert load_problem(path).get_budget().flop == lossy.flop
+    # A deadline is as much nearer.
+    days = Constraints(days=30, accelerators=1000)
+    (most,) = (one.most for one in days.limits(plain))
+    (less,) = (one.most for one in days.limits(lossy))
+    assert most / less == pytest.approx(1.1 * 1.25)
 
 
 def test_a_budget_is_frozen_and_stated_by_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bayescale.cli.run import run
 from bayescale.decide import (
     Budget,
     Days,
@@ -203,6 +205,26 @@ def test_attention_of_a_stated_architecture() -> None:
     assert with_shape / (6 * 175e9 * 300e9) - 1 == pytest.approx(
         12 * 96 * 12_288 * 2048 / (6 * 175e9)
     )
+
+
+def test_an_architecture_from_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "cost",
+        "--params",
+        "175B",
+        "--tokens",
+        "300B",
+        "--hardware",
+        "H100-SXM",
+        "--mfu",
+        ".4",
+    ]
+    shape = ["--context", "2048", "--layers", "96", "--width", "12288", "--draws", "1", "--json"]
+    assert run([*words, *shape]) == 0
+    said = json.loads(capsys.readouterr().out)["training"]["flop"]["median"]
+    assert said / (6 * 175e9 * 300e9) - 1 == pytest.approx(12 * 96 * 12_288 * 2048 / (6 * 175e9))
+    assert run([*words, "--layers", "96"]) == 1
+    assert "give context=" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------ the tables

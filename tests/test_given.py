@@ -13,18 +13,22 @@ from helpers import make_fit, make_runs
 
 from bayescale.cli.run import run
 from bayescale.decide import (
+    Design,
     Fleet,
     IsoFlop,
     PerNat,
+    Pilot,
     budget_frontier,
     cheapest,
+    design,
+    load_pilots,
     load_problem,
     pareto,
     plan,
     select,
     stopping,
 )
-from bayescale.errors import PlanError
+from bayescale.errors import BayescaleError, PlanError
 from bayescale.posterior import Fit, Stacked
 
 FLEET = Fleet(hardware="H100-SXM", mfu=0.4)
@@ -49,6 +53,12 @@ DECISIONS: dict[str, Asked] = {
 @pytest.fixture(scope="module")
 def fit() -> Fit:
     return make_fit("repeated-data", make_runs(("gpt", "mamba")), draws=30, drift=False)
+
+
+@pytest.fixture(scope="module")
+def many() -> Fit:
+    prior = {"R_D_star": "LogNormal(mu=1.5, sigma=1.5)"}
+    return make_fit("repeated-data", make_runs(), draws=400, drift=False, prior=prior)
 
 
 def asked(name: str, fit: Fit, **given: float) -> float:
@@ -130,6 +140,44 @@ def test_experts_in_a_law_of_both_axes(tmp_path: Path) -> None:
     assert plan(stacked, 1e22, experts=64.0, **ALLOWED).problem["experts"] == 64.0
 
 
+def test_pilots_with_few_data(many: Fit) -> None:
+    def known(pilot: Pilot, **given: float) -> Design:
+        return design(many, 1e22, [pilot], **given, **ALLOWED)
+
+    fresh = Pilot("fresh", params=1e9, tokens=2e9)
+    without, enough = known(fresh), known(fresh, unique_tokens=ENOUGH)
+    # Known in closed form, or searched on levels: the same stakes, and the same simulated outcomes.
+    assert enough.evpi.value == pytest.approx(without.evpi.value, rel=2e-3)
+    assert float(enough.table["evsi"][0]) == pytest.approx(
+        float(without.table["evsi"][0]), rel=0.05
+    )
+    assert enough.problem["unique_tokens"] == ENOUGH
+    assert any("unlimited" in said for said in without.caveats)
+    assert not any("unlimited" in said for said in enough.caveats)
+    few = known(fresh, unique_tokens=2e10)
+    plain = plan(many, 1e22, unique_tokens=2e10, **ALLOWED)
+    assert few.problem["params"] == pytest.approx(plain.recommendations[0].params, rel=1e-3)
+    # What repeats are worth is worth knowing where there are any, and nothing where there are none.
+    assert few.evppi["R_D_star"].value > 2.0 * few.evppi["R_D_star"].error
+    assert enough.evppi["R_D_star"].value <= 2.0 * max(enough.evppi["R_D_star"].error, 1e-12)
+
+
+def test_a_pilot_of_its_own_data(many: Fit) -> None:
+    grid = {"params": [1e9, 1e9, 1e9], "tokens": [2e10, 4e10, 8e10]}
+    pilots = [Pilot("as the run", **grid), Pilot("repeated", **grid, unique_tokens=2e9)]
+    found = design(many, 1e22, pilots, unique_tokens=FEW, **ALLOWED)
+    stated = design(
+        many,
+        1e22,
+        [Pilot("as the run", **grid, unique_tokens=FEW)],
+        unique_tokens=FEW,
+        **ALLOWED,
+    )
+    own = found.table.sel(pilot="as the run")
+    assert float(own["evsi"]) == float(stated.table["evsi"][0])
+    assert float(found.table.sel(pilot="repeated")["evsi"]) != float(own["evsi"])
+
+
 def test_files_and_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = make_fit("repeated-data", make_runs(("gpt", "mamba")), draws=10, drift=False)
     saved, asked_for = small.save(tmp_path / "fit.nc"), tmp_path / "plan.toml"
@@ -171,3 +219,36 @@ def test_files_and_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         == 1
     )
     assert "experts is not read by 'repeated-data'" in capsys.readouterr().err
+
+
+def test_a_file_of_pilots_states_them(
+    many: Fit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pilots.toml"
+    text = """
+    budget = { compute = 1e22 }
+    run = { unique_tokens = "5B" }
+    [[pilot]]
+    name = "repeated"
+    params = "1B"
+    tokens = "20B"
+    unique_tokens = "2B"
+    """
+    path.write_text(text)
+    stated = load_pilots(path)
+    assert stated.given == {"unique_tokens": 5e9}
+    assert stated.pilots == (Pilot("repeated", 1e9, 2e10, unique_tokens=2e9),)
+    saved = str(many.save(tmp_path / "fit.nc"))
+    assert run(["design", saved, str(path), "--allow-experimental", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problem"]["unique_tokens"] == 5e9
+    for old, new, message in (
+        ('"2B"', "0", "'repeated': unique_tokens = 0 .expected from 1"),
+        ('"2B"', '"some"', "'repeated': unique_tokens: .*'some'"),
+        ("unique_tokens", "unique_token", "unknown key 'unique_token' .* mean 'unique_tokens'"),
+    ):
+        path.write_text(text.replace(old, new))
+        with pytest.raises(BayescaleError, match=message):
+            load_pilots(path)
+    plain = make_fit(runs=make_runs(), draws=60)
+    with pytest.raises(PlanError, match="unique_tokens is not read by 'parameter-data'"):
+        design(plain, 1e22, stated.pilots)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import make_fit
+from helpers import make_fit, make_runs
 from scipy.optimize import minimize_scalar
 
+from bayescale.cli.run import run
 from bayescale.decide import cheapest_lifetime, lifetime_optimum
 from bayescale.errors import PlanError
 from bayescale.laws import get_law, joint_frontier, textbook_theta
@@ -131,3 +134,25 @@ def test_what_has_no_n_and_d_is_refused() -> None:
         cheapest_lifetime(curve(), -2.0)
     with pytest.raises(PlanError, match="served_tokens = -1"):
         cheapest_lifetime(curve(), 2.0, -1.0)
+
+
+def test_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit = make_fit(runs=make_runs(), draws=50)
+    saved = str(fit.save(tmp_path / "fit.nc"))
+    words = ["lifetime", saved, "--target-loss", "2.4", "--served-tokens", "2T"]
+    assert run([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    found = lifetime_optimum(fit, target_loss=2.4, served_tokens=2e12)
+    assert said == json.loads(json.dumps(found.to_dict()))
+    reached = np.isfinite(found.params)
+    assert said["params"]["median"] == pytest.approx(np.median(found.params[reached]))
+    assert any("not calibrated here" in note for note in said["caveats"])
+    assert run(words) == 0
+    assert f"reached at all): {found.p_reached:.2f}" in capsys.readouterr().out
+    # A loss below every draw's floor; demands that are no number, and negative.
+    assert run(["lifetime", saved, "--target-loss", "0.1"]) == 0
+    assert "reached at all): 0.00" in capsys.readouterr().out
+    assert run([*words[:-1], "many"]) == 1
+    assert "many" in capsys.readouterr().err
+    assert run([*words[:-1], "Normal(mu=0, sigma=1)"]) == 1
+    assert "served_tokens: " in capsys.readouterr().err

@@ -128,6 +128,10 @@ def test_more_worth_or_a_lower_price_buys_more(fit: Fit, found: Stopping) -> Non
     assert by_worth[0] < by_worth[1] < found.compute
     dear = stopping(fit, PerNat(1e8), **PRICES | {"price_per_hour": 27.0})
     assert dear.compute < found.compute
+    # Every fourth run is lost: an hour that counts costs a third more.
+    lost = stopping(fit, PerNat(1e8), **PRICES, failed=1 / 3)
+    third = stopping(fit, PerNat(1e8), **PRICES | {"price_per_hour": 3.6})
+    assert (lost.compute, lost.dollars) == pytest.approx((third.compute, third.dollars))
     unsure = PRICES | {"price_per_hour": "LogNormal(median=2.7, sigma=1)"}
     wide = stopping(fit, PerNat(1e8), **unsure)
     # More of the interval is price: its log has a standard deviation of one, halved and less by 1/(1+α).

@@ -13,6 +13,7 @@ from bayescale.cli.demo import demo
 from bayescale.cli.designing import design
 from bayescale.cli.fitting import fit
 from bayescale.cli.forecasting import predict
+from bayescale.cli.lifetime import lifetime
 from bayescale.cli.listing import (
     copy_model_file,
     list_data,
@@ -71,6 +72,7 @@ app.command(select, name="select")
 app.command(cheapest, name="cheapest")
 app.command(stopping, name="stopping")
 app.command(pareto, name="pareto")
+app.command(lifetime, name="lifetime")
 app.command(score, name="score")
 app.command(monitor, name="monitor")
 app.command(design, name="design")

@@ -26,6 +26,8 @@ def cheapest(
     price_per_hour: str | None = None,
     mfu: str | None = None,
     hardware: str | None = None,
+    restarts: str | None = None,
+    failed: str | None = None,
     subject: Subject = Subject(),
     further: Further = Further(),
     drawing: Drawing = Drawing(),
@@ -50,6 +52,10 @@ def cheapest(
         Model FLOP utilisation, in (0, 1].
     hardware
         Accelerator, e.g. H100-SXM.
+    restarts
+        Work repeated after restarts, as a share of the run; a number, or a distribution.
+    failed
+        Runs lost for one that succeeds; likewise.
     subject
         Whose curve.
     further
@@ -73,6 +79,8 @@ def cheapest(
             price_per_hour=price_per_hour,
             mfu=mfu,
             hardware=hardware,
+            restarts=restarts,
+            failed=failed,
             **given,
             **whose,
         )

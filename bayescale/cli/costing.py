@@ -71,6 +71,8 @@ def cost(
     serving_mfu: str | None = None,
     context: float | None = None,
     vocabulary: float | None = None,
+    layers: float | None = None,
+    width: float | None = None,
     draws: Whole = 4000,
     seed: Whole = 0,
     json: Flag = False,
@@ -113,6 +115,10 @@ def cost(
         Adds attention over that many tokens.
     vocabulary
         Adds the output head, for parameters counted without it.
+    layers
+        Of the architecture, for attention; by default a decoder of that size with width = 100 × layers.
+    width
+        Of the architecture, for attention and the output head; likewise.
     draws
         How many draws of the uncertain inputs.
     seed
@@ -146,6 +152,8 @@ def cost(
         serving_mfu=serving_mfu,
         context=context,
         vocabulary=vocabulary,
+        layers=layers,
+        width=width,
         draws=draws,
         seed=seed,
     )

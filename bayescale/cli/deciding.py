@@ -102,7 +102,7 @@ class Drawing:
     plot
         Also draw what was found, as figure.pdf and figure.png.
     force
-        Replace a figure that exists.
+        Replace files that exist.
     """
 
     plot: Path | None = None

@@ -26,9 +26,9 @@ def design(
     fit
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     pilots
-        A TOML file: [budget] of the final run (compute, or dollars with price_per_hour, mfu and hardware),
-        pilot_budget, [run] (architecture or new_architecture, task), and [[pilot]] (name, params, tokens, repeats,
-        failure, architecture, task, sweep, cost).
+        A TOML file: [budget] of the final run (compute, or dollars with price_per_hour, mfu and hardware; restarts,
+        failed), pilot_budget, [run] (architecture or new_architecture, task, unique_tokens, experts), and [[pilot]]
+        (name, params, tokens, repeats, failure, architecture, task, unique_tokens, experts, sweep, cost).
     drawing
         Whether the pilots are drawn too, by net benefit.
     allow_unconverged
@@ -51,6 +51,8 @@ def design(
             pilot_budget=stated.pilot_budget,
             architecture=stated.architecture,
             task=stated.task,
+            unique_tokens=stated.given.get("unique_tokens"),
+            experts=stated.given.get("experts"),
             allow_unconverged=allow_unconverged,
             allow_experimental=allow_experimental,
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from bayescale.cli.deciding import Further, Subject
+from bayescale.cli.deciding import Drawing, Further, Subject
 from bayescale.cli.options import (
     Flag,
     Several,
@@ -17,7 +17,7 @@ from bayescale.cli.options import (
     choose_task,
     open_posterior,
 )
-from bayescale.cli.output import emit_json, say, working
+from bayescale.cli.output import emit_json, say, say_written, working
 from bayescale.cli.spending import Spending
 from bayescale.errors import PlanError
 
@@ -35,8 +35,9 @@ def plan(
     target_loss: float | None = None,
     further: Further = Further(),
     subject: Subject = Subject(),
+    backtest: Path | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    force: Flag = False,
+    drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
     """Choose parameters and tokens for a training budget.
@@ -48,9 +49,10 @@ def plan(
     problem
         A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, experts,
         architecture or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour,
-        mfu, hardware; candidates, a list of { params, tokens } instead of all sizes along the budget; and a table
-        [constraints] with tokens, days, dollars, bytes_per_param (for the memory), accelerators, and of serving
-        latency (seconds per token, bound by reading the weights), bytes_per_weight, serving_accelerators.
+        mfu, hardware, restarts, failed; candidates, a list of { params, tokens } instead of all sizes along the
+        budget; and a table [constraints] with tokens, days, dollars, bytes_per_param (for the memory), accelerators,
+        and of serving latency (seconds per token, bound by reading the weights), bytes_per_weight,
+        serving_accelerators.
     spending
         What the run may cost.
     risk
@@ -64,15 +66,18 @@ def plan(
         What the law reads besides N and D.
     subject
         Whose curve.
+    backtest
+        A back-test of the model on the fitted table, written by bayescale backtest -o: how such forecasts held.
     output
         Also write the plan (JSON).
-    force
-        Replace an output file that exists.
+    drawing
+        Whether the valleys, the regret set and the frontier are drawn too.
     json
         Print one JSON document and nothing else on standard output.
     """
     if output is not None:
-        check_output(output, force, fit, *([problem] if problem else []))
+        check_output(output, drawing.force, fit, *([problem] if problem else []))
+    drawing.check()
     options = {
         "budget": spending,
         "risk": list(risk),
@@ -85,13 +90,17 @@ def plan(
     }
     asked = problem_from_options(options) if problem is None else _from_file(problem, options)
     with working("planning"):
-        made = make_plan(fit, asked, subject.allow_unconverged, subject.allow_experimental)
-    if output is not None:
-        made.save(output, overwrite=force)
+        made = make_plan(
+            fit, asked, subject.allow_unconverged, subject.allow_experimental, backtest
+        )
+        if output is not None:
+            made.save(output, overwrite=drawing.force)
+        written = drawing.save("frontier", made)
     if json:
         emit_json(made.to_dict())
         return
     say(str(made))
+    say_written(written)
     if output is not None:
         say(f"written: {output} (hash {made.hash})")
 
@@ -119,12 +128,18 @@ def problem_from_options(options: Mapping[str, Any]) -> Problem:
 
 
 def make_plan(
-    fit: Path, problem: Problem, allow_unconverged: bool, allow_experimental: bool
+    fit: Path,
+    problem: Problem,
+    allow_unconverged: bool,
+    allow_experimental: bool,
+    backtest: Path | None = None,
 ) -> Plan:
     """Plan for a problem; its budget and risks are checked before the fit is read."""
     from bayescale.decide import plan as run_plan
+    from bayescale.predict import load_backtest
 
     budget, risks = problem.get_budget(), problem.risks()
+    tested = None if backtest is None else load_backtest(backtest)
     known, new = problem.architecture, problem.new_architecture
     fitted = open_posterior(fit, allow_unconverged)
     groups = choose_architectures(
@@ -135,9 +150,11 @@ def make_plan(
         budget,
         risks,
         problem.target_loss,
-        **problem.given(),
+        unique_tokens=problem.given().get("unique_tokens"),
+        experts=problem.given().get("experts"),
         candidates=problem.pairs(),
         constraints=problem.get_constraints(),
+        backtest=tested,
         architecture=groups[0],
         task=choose_task(fitted, problem.task),
         study=problem.study,

@@ -31,6 +31,10 @@ class Spending:
         Model FLOP utilisation, in (0, 1]; likewise.
     hardware
         Accelerator, e.g. H100-SXM.
+    restarts
+        Work repeated after restarts, as a share of the run; likewise.
+    failed
+        Runs lost for one that succeeds; likewise.
     """
 
     compute: str | None = None
@@ -38,6 +42,8 @@ class Spending:
     price_per_hour: str | None = None
     mfu: str | None = None
     hardware: str | None = None
+    restarts: str | None = None
+    failed: str | None = None
 
     def table(self, instead: str = "") -> BudgetTable:
         """The budget that the options state; ``instead`` says what else could."""
@@ -54,4 +60,6 @@ class Spending:
             price_per_hour=self.price_per_hour,
             mfu=self.mfu,
             hardware=self.hardware,
+            restarts=self.restarts,
+            failed=self.failed,
         )

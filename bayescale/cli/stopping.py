@@ -23,6 +23,8 @@ def stopping(
     price_per_hour: str,
     mfu: str,
     hardware: str,
+    restarts: str | None = None,
+    failed: str | None = None,
     per_nat: str | None = None,
     worth: str | None = None,
     target_loss: float | None = None,
@@ -47,6 +49,10 @@ def stopping(
         Model FLOP utilisation, in (0, 1]; likewise.
     hardware
         Accelerator, e.g. H100-SXM.
+    restarts
+        Work repeated after restarts, as a share of the run; a number, or a distribution.
+    failed
+        Runs lost for one that succeeds; likewise.
     per_nat
         Dollars that a unit of loss saved is worth.
     worth
@@ -83,6 +89,8 @@ def stopping(
             price_per_hour=price_per_hour,
             mfu=mfu,
             hardware=hardware,
+            restarts=restarts,
+            failed=failed,
             low=low,
             high=high,
             kind=kind,

@@ -12,6 +12,7 @@ from bayescale.posterior.convergence import (
 from bayescale.posterior.curve import Curve, group_curve
 from bayescale.posterior.evidence import Evidence, require_plain_rows
 from bayescale.posterior.fit import Fit, require_fit
+from bayescale.posterior.floors import floor_notes
 from bayescale.posterior.groups import (
     Group,
     New,
@@ -49,6 +50,7 @@ __all__ = [
     "curve_of",
     "diagnostics",
     "fitted_groups",
+    "floor_notes",
     "group_curve",
     "group_parameters",
     "keyed_generator",

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.laws import joint_frontier, numpy_namespace, to_link
+from bayescale.laws import joint_frontier
 from bayescale.posterior import local
 from bayescale.posterior.contraction import link_spread
 from bayescale.posterior.convergence import by_variable
 from bayescale.posterior.correlations import correlations
 from bayescale.posterior.curve import group_curve
 from bayescale.posterior.evidence import Evidence, evidence, notes_on_rows
+from bayescale.posterior.floors import AT_PRIOR, confounded
 from bayescale.posterior.groups import Side, group_parameters, population_parameters
 from bayescale.posterior.quantiles import named_quantiles
 from bayescale.spec import ResolvedModel
@@ -24,10 +25,8 @@ from bayescale.spec import ResolvedModel
 if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
 
-AT_PRIOR = 0.10
 DIAGNOSED = "Convergence of what was sampled, the worst over groups"
 FORMATS = {"rhat": "{:.3f}".format, "ess_bulk": "{:.0f}".format, "ess_tail": "{:.0f}".format}
-CONFOUNDED = 0.5  # share of the variance that two parameters have in common, r²
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def summarise(fit: Fit, target: Mapping[str, float] | None = None) -> Summary:
             *_left_out(model),
             *notes,
             *_few_groups(model),
-            *_confounded(fit),
+            *confounded(fit),
         ),
         evidence=counted,
         correlations=correlations(fit),
@@ -250,35 +249,4 @@ def _few_groups(model: ResolvedModel) -> list[str]:
     return [
         f"only {len(model.groups[lv])} groups of {lv}: its scales stay near their priors"
         for lv in few
-    ]
-
-
-def _confounded(fit: Fit) -> list[str]:
-    """Population parameters that the data cannot tell from the floor: r² > .5, on the link scale."""
-    model = fit.model
-    if not model.pooled:
-        return []
-    theta = population_parameters(fit.posterior, model)
-    law = model.get_law()
-    names = [
-        name
-        for name, parameter in law.parameters.items()
-        # A level, and the floor's own share, go with the floor by what they are.
-        if parameter.role != "level"
-        and name != "phi"
-        and name in theta
-        and float(theta[name].std()) > 0
-    ]
-    links = np.array(
-        [
-            to_link(numpy_namespace, law.parameters[n].support, theta[n]).to_numpy().ravel()
-            for n in names
-        ]
-    )
-    corr = np.corrcoef(links)
-    floor = law.floor.name
-    return [
-        f"{name} and {floor} are confounded (correlation {corr[i, names.index(floor)]:+.2f})"
-        for i, name in enumerate(names)
-        if floor in names and name != floor and corr[i, names.index(floor)] ** 2 > CONFOUNDED
     ]

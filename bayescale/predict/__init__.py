@@ -2,7 +2,7 @@
 
 from bayescale.posterior import New
 from bayescale.predict.calibration import Backtest, load_backtest
-from bayescale.predict.comparison import Comparison, compare, stack
+from bayescale.predict.comparison import Comparison, compare, require_same_settings, stack
 from bayescale.predict.distance import (
     decades_outside,
     distance,
@@ -85,6 +85,7 @@ __all__ = [
     "pointwise",
     "predict",
     "predictive_log_density",
+    "require_same_settings",
     "row_sweeps",
     "run_cdf",
     "run_centre",

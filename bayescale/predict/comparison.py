@@ -106,7 +106,7 @@ def compare(*sources: Fit | Backtest, strength: float = 1.0) -> Comparison:
     notes = [f"{f.model.spec.name} {f.convergence}" for f in fits if not f.convergence.passed]
     table, groups = pd.DataFrame({"model": names}), pd.DataFrame()
     if tests:
-        _require_same_settings(fits, tests[0])
+        require_same_settings(fits, tests[0])
         held = _held_out(tests[0], names)
         table, groups = _scored(held, strength)
         notes += _remarks(tests[0], table, groups, strength)
@@ -178,7 +178,7 @@ def stack(
     return Stacked(tuple(fits), tuple(float(w) for w in weights), seed)
 
 
-def _require_same_settings(fits: Sequence[Fit], test: Backtest) -> None:
+def require_same_settings(fits: Sequence[Fit], test: Backtest) -> None:
     """A back-test without drift says nothing of a fit with it."""
     said = test.problem
     for fit in fits:

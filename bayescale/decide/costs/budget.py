@@ -10,12 +10,18 @@ import numpy as np
 
 from bayescale.decide.costs.costing import DRAWS, Fleet
 from bayescale.decide.costs.hardware import get_hardware
-from bayescale.decide.costs.uncertain import POSITIVE, SHARE, Uncertain, draws_of
+from bayescale.decide.costs.rates import Rates
+from bayescale.decide.costs.uncertain import AT_LEAST_ZERO, POSITIVE, SHARE, Uncertain, draws_of
 from bayescale.errors import PlanError
 
 LEAST_FLOP, MOST_FLOP = 1e6, 1e40
 _NEEDS_PRICE = "dollars need price_per_hour=, mfu= and hardware= to become FLOP"
-_PRICES = {"price_per_hour": POSITIVE, "mfu": SHARE}
+_PRICES = {
+    "price_per_hour": POSITIVE,
+    "mfu": SHARE,
+    "restarts": AT_LEAST_ZERO,
+    "failed": AT_LEAST_ZERO,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,9 @@ class Budget:
         Model FLOP utilisation, in (0, 1].
     hardware : str, optional
         A name that ``bayescale hardware`` lists; its dense peak in bf16, or in fp16 where it has no bf16.
+    restarts, failed : number, distribution or draws, optional
+        Work repeated after restarts, as a share of the run, and runs lost as a whole for one that succeeds, as in
+        :class:`Fleet`: money buys less, and a FLOP costs more. With a price only; none by default.
 
     Raises
     ------
@@ -50,6 +59,8 @@ class Budget:
     price_per_hour: Uncertain | None = None
     mfu: Uncertain | None = None
     hardware: str | None = None
+    restarts: Uncertain | None = None
+    failed: Uncertain | None = None
 
     def __post_init__(self) -> None:
         if (self.compute is None) == (self.dollars is None):
@@ -76,21 +87,34 @@ class Budget:
             raise PlanError(
                 "pricing a compute budget needs all of price_per_hour, mfu and hardware"
             )
+        if any(missing) and (self.restarts is not None or self.failed is not None):
+            raise PlanError(
+                "restarts and failed runs cost hours: give price_per_hour, mfu and hardware too"
+            )
         self.flop_draws(self._count)
 
     @property
     def _count(self) -> int:
         """How many draws speak of the budget alone: as many as the caller's own, where there are some."""
-        own = [v.size for v in (self.price_per_hour, self.mfu) if isinstance(v, np.ndarray)]
+        own = [v.size for name in _PRICES if isinstance(v := getattr(self, name), np.ndarray)]
         return own[0] if own else DRAWS
 
     def rate_draws(self, draws: int, seed: int = 0) -> np.ndarray | None:
         """FLOP that a dollar buys, shape (draw,), or None where nothing was priced."""
         if self.price_per_hour is None or self.mfu is None or self.hardware is None:
             return None
-        fleet = Fleet(hardware=self.hardware, mfu=self.mfu, price_per_hour=self.price_per_hour)
-        rates = fleet.rates(draws, seed)
+        rates = self.rates(self.hardware, self.mfu, draws, seed)
         return np.asarray(rates.flop / rates.money) if rates.money is not None else None
+
+    def rates(self, hardware: str, mfu: Uncertain, draws: int, seed: int = 0) -> Rates:
+        """What an hour of one accelerator does and costs, restarts and failed runs counted."""
+        return Fleet(
+            hardware=hardware,
+            mfu=mfu,
+            price_per_hour=self.price_per_hour,
+            restarts=0.0 if self.restarts is None else self.restarts,
+            failed=0.0 if self.failed is None else self.failed,
+        ).rates(draws, seed)
 
     def flop_draws(self, draws: int, seed: int = 0) -> np.ndarray:
         """The budget in FLOP, shape (draw,); draws go with those of a fit of that seed."""

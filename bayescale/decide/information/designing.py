@@ -20,8 +20,9 @@ from bayescale.decide.information.perfect import evpi, evppi
 from bayescale.decide.information.pilots import Pilot
 from bayescale.decide.information.portfolio import Candidates, Portfolio
 from bayescale.decide.information.stakes import Stakes
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, grounds, provenance
-from bayescale.decide.plans.isoflop import EDGE_SHARE
+from bayescale.decide.plans.isoflop import EDGE_SHARE, joint_curve
 from bayescale.decide.plans.montecarlo import mean_error
 from bayescale.decide.risks.risk import Expectation
 from bayescale.decide.risks.waste import Waste
@@ -34,7 +35,6 @@ from bayescale.posterior import (
     Posterior,
     Side,
     Stacked,
-    curve_of,
     require_posterior,
 )
 from bayescale.predict import assumption
@@ -49,6 +49,8 @@ def design(
     pilots: Sequence[Pilot],
     *,
     pilot_budget: float | None = None,
+    unique_tokens: float | None = None,
+    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -72,6 +74,8 @@ def design(
         Candidates. Each is a sweep of its own; runs that share an offset are one pilot.
     pilot_budget : float, optional
         What all pilots together may cost, in the same unit.
+    unique_tokens, experts : float, optional
+        Further inputs of the law, of the final run as in :func:`plan`, and of pilots that state none of their own.
     architecture, task, study : str or New, optional
         Of the final run, as in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -100,16 +104,18 @@ def design(
     first = fit.members[0]
     where = first.groups(architecture, task, study)
     groups = [_groups_of(first, where, pilot) for pilot in pilots]
-    stakes = Stakes.of(fit, where, budget)
+    given = read_given(unique_tokens, experts)
+    stakes = Stakes.of(fit, where, budget, given)
     error = partial(mean_error, **_layout(stakes.iso.curve, first))
     source = np.linspace(0, len(stakes.utility) - 1, OUTCOMES).round().astype(int)
     cost = np.array([p.flop * stakes.per_flop if p.cost is None else p.cost for p in pilots])
     curves: dict[str, Curve | Mixture] = {}
     likelihoods = []
     for pilot, own in zip(pilots, groups, strict=True):
-        if repr(own) not in curves:
-            curves[repr(own)] = curve_of(fit, own)
-        likelihoods.append(log_likelihood(fit, curves[repr(own)], pilot, source))
+        key = repr((own, pilot.given(given)))
+        if key not in curves:
+            curves[key] = joint_curve(fit, own, pilot.given(given))
+        likelihoods.append(log_likelihood(fit, curves[key], pilot, source))
     failure = np.array([float(p.failure) for p in pilots])
     candidates = Candidates(stakes.utility, likelihoods, cost, failure, source, error, fit.seed)
     singles = [candidates.single(i) for i in range(len(pilots))]
@@ -145,6 +151,7 @@ def design(
             "outcomes": OUTCOMES,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
+            **given,
         },
         evpi=evpi(stakes.utility, error),
         evppi={name: evppi(stakes.utility, draws, error) for name, draws in known.items()},
@@ -154,7 +161,7 @@ def design(
         caveats=(
             *_notes(fit, pilots, stakes, table),
             *budget.note(),
-            *grounds(fit, where, [today.params], [today.tokens]),
+            *grounds(fit, where, [today.params], [today.tokens], given),
         ),
         provenance=provenance(fit),
     )

@@ -1,4 +1,4 @@
-"""Groups of unknowns whose value may be asked: exponents, γ, the floor, drift beyond the data, price and MFU."""
+"""Groups of unknowns whose value may be asked: exponents, γ, the floor, the worth of repeats, drift, price, MFU."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ def parameter_groups(
 ) -> dict[str, np.ndarray]:
     """Draws of each group of unknowns, shape (draw, number), by name.
 
-    ``beta``, ``delta``, ``gamma`` and ``L_inf`` where they vary over draws; ``drift``, the path of the local exponents
-    from the group's largest run to the best action of today; and the uncertain inputs of the budget.
+    ``beta``, ``delta``, ``gamma`` and ``L_inf`` where they vary over draws; the parameters of effective inputs (what
+    repeats are worth) of a single law; ``drift``, the path of the local exponents from the group's largest run to the
+    best action of today; and the uncertain inputs of the budget.
     """
     theta = stakes.iso.curve.theta
+    effective = fit.members[0].model.get_law().effective if len(fit.members) == 1 else ()
     groups = {
         name: theta[name][:, None]
-        for name in PARAMETERS
+        for name in (*PARAMETERS, *(p.name for e in effective for p in e.parameters))
         if name in theta and np.ptp(theta[name]) > 0
     }
     beyond = _beyond(fit.members[0], where, stakes)

@@ -20,26 +20,34 @@ class _Pilot(GroupTable):
     tokens: Count | list[Count]
     repeats: int = 1
     failure: float = 0.0
+    unique_tokens: Count | None = None
+    experts: Count | None = None
     sweep: str | None = None
     cost: float | None = None
+
+
+class _Run(GroupTable):
+    unique_tokens: Count | None = None
+    experts: Count | None = None
 
 
 class _File(Table):
     budget: BudgetTable
     pilot_budget: Count | None = None
-    run: GroupTable = GroupTable()
+    run: _Run = _Run()
     pilot: list[_Pilot] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
 class PilotFile:
-    """What a file of pilots states: the arguments of :func:`bayescale.design` but for the fit."""
+    """What a file of pilots states: the arguments of :func:`bayescale.design` but for the fit; ``given`` by name."""
 
     budget: Budget
     pilots: tuple[Pilot, ...]
     pilot_budget: float | None
     architecture: Group | None
     task: str | None
+    given: dict[str, float]
 
 
 def load_pilots(path: str | Path) -> PilotFile:
@@ -60,6 +68,7 @@ def load_pilots(path: str | Path) -> PilotFile:
         pilot_budget=None if limit is None else count(limit, "compute", f"{where}: pilot_budget"),
         architecture=file.run.group(),
         task=file.run.task,
+        given=_given(file.run, f"{where}: run"),
     )
 
 
@@ -73,9 +82,16 @@ def _pilot(entry: _Pilot, where: str) -> Pilot:
         failure=entry.failure,
         architecture=entry.group(),
         task=entry.task,
+        **_given(entry, place),
         sweep=entry.sweep,
         cost=entry.cost,
     )
+
+
+def _given(table: _Run | _Pilot, place: str) -> dict[str, float]:
+    """Further inputs of the law that a table states, as numbers."""
+    stated = {name: getattr(table, name) for name in ("unique_tokens", "experts")}
+    return {n: count(v, n, f"{place}: {n}") for n, v in stated.items() if v is not None}
 
 
 def _counts(value: Count | list[Count], kind: str, place: str) -> float | list[float]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 
+from bayescale.decide.plans.given import read_given
 from bayescale.errors import ForecastError, PlanError
 from bayescale.posterior import Group
 from bayescale.predict import FLOP_PER_PARAM_TOKEN, locate
@@ -30,6 +31,8 @@ class Pilot:
         Probability that nothing comes of it; it is paid for all the same.
     architecture, task : str or New, optional
         Of its runs; those of the final run by default.
+    unique_tokens, experts : float, optional
+        Of its runs, for a law that reads them; those of the final run by default.
     sweep : str, optional
         Label of a fitted sweep that it joins, sharing the offset known from there, instead of one of its own.
     cost : float, optional
@@ -49,6 +52,8 @@ class Pilot:
     failure: float = 0.0
     architecture: Group | None = None
     task: Group | None = None
+    unique_tokens: float | None = None
+    experts: float | None = None
     sweep: str | None = None
     cost: float | None = None
     runs: tuple[tuple[float, float], ...] = field(init=False, repr=False)
@@ -63,11 +68,16 @@ class Pilot:
             self._require("cost", 0.0, math.inf, "zero or more")
         try:
             points = locate({"params": self.params, "tokens": self.tokens}, None)
-        except ForecastError as error:
+            read_given(self.unique_tokens, self.experts)
+        except (ForecastError, PlanError) as error:
             raise PlanError(f"pilot {self.name!r}: {error}") from None
         params, tokens = (points[axis].to_numpy().tolist() for axis in ("params", "tokens"))
         runs = tuple(zip(params, tokens, strict=True)) * self.repeats
         object.__setattr__(self, "runs", runs)
+
+    def given(self, final: Mapping[str, float]) -> dict[str, float]:
+        """Further inputs of its runs: its own, and those of the final run for the rest."""
+        return {**final, **read_given(self.unique_tokens, self.experts)}
 
     @property
     def flop(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +54,15 @@ class Stakes:
         return Preferred.of(log_n, log_d, Outcomes.along(self.iso, np.array([log_n])))
 
     @classmethod
-    def of(cls, fit: Posterior, where: dict[Side, Group], budget: Budget) -> Stakes:
-        """The stakes of a group at a budget."""
-        iso = IsoFlop.of(fit, where, budget)
+    def of(
+        cls,
+        fit: Posterior,
+        where: dict[Side, Group],
+        budget: Budget,
+        given: Mapping[str, float] | None = None,
+    ) -> Stakes:
+        """The stakes of a group at a budget; ``given`` states further inputs of the law."""
+        iso = IsoFlop.of(fit, where, budget, given)
         log_params, outside = iso.candidates()
         waste, draws = iso.wasted_share(iso.log_reducible(log_params)), len(iso.curve.floor)
         spent, rate = budget.cost_draws(draws, fit.seed), budget.rate_draws(draws, fit.seed)

@@ -103,6 +103,8 @@ def cheapest(
     price_per_hour: Uncertain | None = None,
     mfu: Uncertain | None = None,
     hardware: str | None = None,
+    restarts: Uncertain | None = None,
+    failed: Uncertain | None = None,
     unique_tokens: float | None = None,
     experts: float | None = None,
     architecture: Group | None = None,
@@ -131,6 +133,8 @@ def cheapest(
         neither.
     price_per_hour, mfu, hardware : optional
         All three, to say what it costs (as expected, where they are uncertain); see :class:`Budget`.
+    restarts, failed : optional
+        Overheads of that cost, as in :class:`Budget`.
     unique_tokens, experts : float, optional
         Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
@@ -157,7 +161,14 @@ def cheapest(
     admit(fit, allow_unconverged, allow_experimental)
     target = require_target(target_loss)
     probability = require_probability(probability)
-    priced = Budget(compute=LEAST_FLOP, price_per_hour=price_per_hour, mfu=mfu, hardware=hardware)
+    priced = Budget(
+        compute=LEAST_FLOP,
+        price_per_hour=price_per_hour,
+        mfu=mfu,
+        hardware=hardware,
+        restarts=restarts,
+        failed=failed,
+    )
     first = fit.members[0]
     where = first.groups(architecture, task, study)
     given = read_given(unique_tokens, experts)

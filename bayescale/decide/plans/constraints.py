@@ -10,8 +10,8 @@ import numpy as np
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.costs.costing import DRAWS
 from bayescale.decide.costs.hardware import Hardware, get_hardware, hardware_table
-from bayescale.decide.costs.rates import HOURS_A_DAY, SECONDS_AN_HOUR
-from bayescale.decide.costs.uncertain import POSITIVE, SHARE, draws_of
+from bayescale.decide.costs.rates import HOURS_A_DAY
+from bayescale.decide.costs.uncertain import POSITIVE, draws_of
 from bayescale.errors import PlanError
 
 On = Literal["params", "tokens", "compute"]
@@ -191,8 +191,8 @@ def _require(name: str, **have: Any) -> None:
 
 
 def _flop_a_day(budget: Budget) -> float:
-    """Of one accelerator, in the median."""
+    """Useful FLOP of one accelerator, in the median; what is repeated or lost takes its days too."""
     mfu = 0.0 if budget.mfu is None else budget.mfu
-    drawn = draws_of(mfu, "mfu", SHARE, mfu.size if isinstance(mfu, np.ndarray) else DRAWS)
-    peak = get_hardware(str(budget.hardware)).flop_per_second()
-    return peak * float(np.median(drawn)) * SECONDS_AN_HOUR * HOURS_A_DAY
+    own = [v.size for v in (mfu, budget.restarts, budget.failed) if isinstance(v, np.ndarray)]
+    rates = budget.rates(str(budget.hardware), mfu, own[0] if own else DRAWS)
+    return float(np.median(rates.flop)) * HOURS_A_DAY

@@ -8,9 +8,10 @@ from typing import Any
 import xarray as xr
 
 from bayescale.decide.plans.preregistration import content_hash
+from bayescale.decide.plans.support import calibration, floors
 from bayescale.errors import PlanError
 from bayescale.posterior import Fit, Group, Posterior, Side, Stacked
-from bayescale.predict import FLOP_PER_PARAM_TOKEN, assumption, complete, distance_note
+from bayescale.predict import FLOP_PER_PARAM_TOKEN, Backtest, assumption, complete, distance_note
 
 ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that is mentioned
 
@@ -29,10 +30,12 @@ def grounds(
     params: Sequence[float],
     tokens: Sequence[float],
     given: Collection[str] = (),
+    backtest: Backtest | None = None,
 ) -> list[str]:
-    """Notes on actions (N, D): distance from the data, assumption, calibration, convergence, accounting of FLOP.
+    """Notes on actions (N, D): distance from the data, assumption, calibration, floor, convergence, accounting of FLOP.
 
     ``given`` names the further inputs of the law that were stated; a note says what the others are taken for.
+    ``backtest`` says how such forecasts held at that distance.
     """
     points = complete(
         {
@@ -45,7 +48,8 @@ def grounds(
         *([str(fit)] if isinstance(fit, Stacked) else []),
         distance_note(first, points, [where["architecture"]]),
         assumption(fit),
-        "not calibrated here: no back-test at this distance",
+        *calibration(fit, points, backtest),
+        *floors(fit),
         *dict.fromkeys(
             f"{g.name} not given: {g.said}"
             for member in fit.members

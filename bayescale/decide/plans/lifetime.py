@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bayescale.decide.costs.costing import FORWARD_SHARE
 from bayescale.decide.costs.uncertain import AT_LEAST_ZERO, POSITIVE, Uncertain, draws_of
+from bayescale.decide.plans.grounds import admit, grounds
 from bayescale.decide.plans.inverse import MOST_TOKENS, Inverse
 from bayescale.errors import PlanError
 from bayescale.laws import joint_frontier
-from bayescale.posterior import Curve, Fit, Group, group_curve, require_fit
+from bayescale.posterior import Curve, Fit, Group, group_curve, named_quantiles, require_fit
 from bayescale.runs.flops import PER_PARAM_TOKEN
 
 PER_SERVED_TOKEN = FORWARD_SHARE * PER_PARAM_TOKEN
@@ -32,6 +34,8 @@ class LifetimeOptimum:
     on_edge : ndarray of bool, shape (draw,)
         The search ended at its limit, a factor of 10⁵ in N from the frontier: a drifting draw may have its optimum
         where no model can be.
+    caveats : tuple of str
+        What the posterior cannot support, at the median N and D.
     """
 
     params: np.ndarray
@@ -39,6 +43,7 @@ class LifetimeOptimum:
     training_flop: np.ndarray
     serving_flop: np.ndarray
     on_edge: np.ndarray
+    caveats: tuple[str, ...] = ()
 
     @property
     def flop(self) -> np.ndarray:
@@ -50,6 +55,28 @@ class LifetimeOptimum:
         """Share of the draws that reach the target at all."""
         return float(np.mean(np.isfinite(self.params)))
 
+    def quantiles(self) -> dict[str, dict[str, float]]:
+        """Quantiles of everything over the draws that reach the target; empty if none does."""
+        reached = np.isfinite(self.params)
+        every = {
+            "params": self.params,
+            "tokens": self.tokens,
+            "tokens_per_param": self.tokens / self.params,
+            "training_flop": self.training_flop,
+            "serving_flop": self.serving_flop,
+            "flop": self.flop,
+        }
+        return {k: named_quantiles(v[reached]) for k, v in every.items()} if reached.any() else {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON: quantiles, not draws."""
+        return {
+            "p_reached": self.p_reached,
+            "p_on_edge": float(np.mean(self.on_edge)),
+            **self.quantiles(),
+            "caveats": list(self.caveats),
+        }
+
 
 def lifetime_optimum(
     fit: Fit,
@@ -60,6 +87,7 @@ def lifetime_optimum(
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
+    allow_experimental: bool = False,
 ) -> LifetimeOptimum:
     """Minimise 6·N·D + 2·N·served over N and D with L(N, D) = target (Sardana et al. 2023, arXiv:2401.00448, eq. 4).
 
@@ -73,17 +101,22 @@ def lifetime_optimum(
         Over the model's life; zero gives the optimum of training alone.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
-    allow_unconverged : bool
-        Use a fit that missed the gate.
+    allow_unconverged, allow_experimental : bool
+        As in :func:`plan`.
 
     Raises
     ------
     PlanError, ConvergenceError, ForecastError
     """
     require_fit(fit, "lifetime_optimum")
-    fit.require_converged(allow_unconverged)
-    curve = group_curve(fit, fit.groups(architecture, task, study))
-    return cheapest_lifetime(curve, target_loss, served_tokens, fit.seed)
+    admit(fit, allow_unconverged, allow_experimental)
+    where = fit.groups(architecture, task, study)
+    found = cheapest_lifetime(group_curve(fit, where), target_loss, served_tokens, fit.seed)
+    at = found.quantiles()
+    if not at:
+        return found
+    params, tokens = at["params"]["median"], at["tokens"]["median"]
+    return replace(found, caveats=tuple(grounds(fit, where, [params], [tokens])))
 
 
 def cheapest_lifetime(

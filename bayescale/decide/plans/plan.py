@@ -73,7 +73,8 @@ class Plan:
         Under ``waste`` the action of least expected waste (the default, and what :func:`bayescale.design` counts),
         under ``loss`` that of least expected loss, whatever risks were asked for.
     regret_set : dict or None
-        Range of N with P(wasted share ≤ 5 %) ≥ .8.
+        Range of N with P(wasted share ≤ 5 %) ≥ .8, as ``params_lo, params_hi``; and, as ``serve_params, serve_tokens,
+        serve_loss, serve_regret``, the action in it that is the cheapest to serve, with its mean loss and waste.
     infeasible : tuple of Infeasible
         Actions that the budget or a constraint rules out, each with the reason.
     p_target_below_floor : float or None
@@ -176,6 +177,7 @@ class Plan:
         if self.regret_set is not None:
             low, high = self.regret_set["params_lo"], self.regret_set["params_hi"]
             lines.append(f"  regret set, P(waste ≤ 5 %) ≥ .8: N from {si(low)} to {si(high)}")
+            lines += _cheapest_to_serve(self.regret_set)
         if self.p_target_below_floor is not None:
             lines.append(
                 f"  P(target below the floor): {self.p_target_below_floor:.2f}; "
@@ -193,6 +195,17 @@ def _headline(problem: dict[str, Any]) -> str:
     if "experts" in problem:
         named.append(f"{problem['experts']:g} experts")
     return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
+
+
+def _cheapest_to_serve(regret_set: dict[str, float]) -> list[str]:
+    """The smallest N of the regret set; plans made before it was kept do not say it."""
+    if "serve_params" not in regret_set:
+        return []
+    named = {name: regret_set[f"serve_{name}"] for name in ("params", "tokens", "loss", "regret")}
+    return [
+        f"    cheapest of these to serve: N = {si(named['params'])}, D = {si(named['tokens'])}, "
+        f"wasted {100 * named['regret']:.1f} % of the budget, mean loss {named['loss']:.3f}"
+    ]
 
 
 def _by_utility(preferred: dict[str, Preferred]) -> str:

@@ -21,7 +21,7 @@ from bayescale.decide.plans.reach import require_target
 from bayescale.decide.risks.risk import Expectation, Risk
 from bayescale.decide.risks.waste import Waste
 from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
-from bayescale.predict import assumption, run_cdf
+from bayescale.predict import Backtest, assumption, run_cdf
 
 REGRET = 0.05
 REGRET_PROBABILITY = 0.8
@@ -37,6 +37,7 @@ def plan(
     experts: float | None = None,
     candidates: Candidates | None = None,
     constraints: Constraints | None = None,
+    backtest: Backtest | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -69,6 +70,9 @@ def plan(
         best use of the whole budget.
     constraints : Constraints, optional
         What actions may not exceed besides; what is left out is named in the plan.
+    backtest : Backtest, optional
+        Of this model on the fitted table: the plan then says what share of the runs that were held out at its distance
+        lay inside their intervals, or that none was.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -80,7 +84,7 @@ def plan(
 
     Raises
     ------
-    PlanError, ConvergenceError, ForecastError
+    PlanError, ConvergenceError, ForecastError, DataError
     """
     require_posterior(fit, "plan")
     admit(fit, allow_unconverged, allow_experimental)
@@ -152,6 +156,7 @@ def plan(
                 [r.params for r in recommendations],
                 [r.tokens for r in recommendations],
                 given,
+                backtest,
             ),
             *budget.note(),
             *actions.notes(),
@@ -200,15 +205,18 @@ def _recommend(
 
 
 def _regret_set(table: xr.Dataset) -> dict[str, float] | None:
-    """Smallest and largest N with P(wasted share ≤ 5 %) ≥ .8; None if no action qualifies."""
-    inside = table["params"].where(table["p_regret"] >= REGRET_PROBABILITY, drop=True)
-    if inside.size == 0:
+    """Smallest and largest N with P(wasted share ≤ 5 %) ≥ .8, and the cheapest of these to serve; None if no one is."""
+    inside = table.isel(action=table["p_regret"].to_numpy() >= REGRET_PROBABILITY)
+    if inside.sizes["action"] == 0:
         return None
+    # A token served costs 2·N: of the smallest, the one that wastes least.
+    least = inside.isel(action=np.lexsort((inside["regret"], inside["params"]))[0])
     return {
-        "params_lo": float(inside.min()),
-        "params_hi": float(inside.max()),
+        "params_lo": float(inside["params"].min()),
+        "params_hi": float(inside["params"].max()),
         "regret": REGRET,
         "probability": REGRET_PROBABILITY,
+        **{f"serve_{name}": float(least[name]) for name in ("params", "tokens", "loss", "regret")},
     }
 
 

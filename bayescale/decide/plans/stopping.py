@@ -96,6 +96,8 @@ def stopping(
     price_per_hour: Uncertain,
     mfu: Uncertain,
     hardware: str,
+    restarts: Uncertain | None = None,
+    failed: Uncertain | None = None,
     low: float | None = None,
     high: float | None = None,
     kind: TargetKind = "campaign",
@@ -120,6 +122,8 @@ def stopping(
         :class:`PerNat`, :class:`IfReached` or :class:`ByAccuracy`.
     price_per_hour, mfu, hardware
         As in :class:`Budget`; the price and the MFU may be distributions.
+    restarts, failed : optional
+        Overheads, as in :class:`Budget`.
     low, high : float, optional
         Range of budgets searched, in FLOP: from the smallest fitted run to 10⁶ times the largest.
     kind : {"campaign", "expected"}
@@ -151,7 +155,13 @@ def stopping(
     fitted = fitted_compute(first)
     start = max(fitted[0], LEAST_FLOP) if low is None else low
     end = min(fitted[1] * BEYOND, MOST_FLOP) if high is None else high
-    prices: dict[str, Any] = {"price_per_hour": price_per_hour, "mfu": mfu, "hardware": hardware}
+    prices: dict[str, Any] = {
+        "price_per_hour": price_per_hour,
+        "mfu": mfu,
+        "hardware": hardware,
+        "restarts": restarts,
+        "failed": failed,
+    }
     ends = [Budget(compute=c, **prices) for c in (start, end)]
     if not ends[0].flop < ends[1].flop:
         raise PlanError(f"budgets from {start:g} to {end:g} FLOP (expected the smaller one first)")

@@ -24,13 +24,15 @@ class Table(BaseModel):
 
 
 class BudgetTable(Table):
-    """The table ``[budget]``: arguments of :class:`bayescale.decide.Budget`; price and MFU may be distributions."""
+    """The table ``[budget]``: arguments of :class:`bayescale.decide.Budget`; prices and shares may be uncertain."""
 
     compute: Count | None = None
     dollars: Count | None = None
     price_per_hour: float | str | None = None
     mfu: float | str | None = None
     hardware: str | None = None
+    restarts: float | str | None = None
+    failed: float | str | None = None
 
     def amount(self, name: str) -> float | None:
         """FLOP (``compute``) or money (``dollars``), if stated."""
@@ -45,6 +47,8 @@ class BudgetTable(Table):
             price_per_hour=self.price_per_hour,
             mfu=self.mfu,
             hardware=self.hardware,
+            restarts=self.restarts,
+            failed=self.failed,
         )
 
 
