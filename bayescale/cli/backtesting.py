@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bayescale.cli.counts import Whole, check_counts
 from bayescale.cli.options import (
     Flag,
     Loading,
@@ -45,6 +46,8 @@ def backtest(
     cut: Several = (),
     folder: Path | None = None,
     figure: Path | None = None,
+    jobs: Whole = 1,
+    cores: Whole | None = None,
     sampling: Sampling = Sampling(),
     loading: Loading = Loading(),
     force: Flag = False,
@@ -72,6 +75,10 @@ def backtest(
         Where finished folds are kept; a back-test that was stopped goes on from there.
     figure
         Also draw the calibration, as PDF and PNG.
+    jobs
+        Folds fitted at once, each in a process of its own; results do not depend on it.
+    cores
+        Chains run at once in each fit; by default all cores there are, shared out among the jobs.
     sampling
         What is fitted, and how long.
     loading
@@ -83,6 +90,7 @@ def backtest(
     """
     check_output(output, force, runs)
     settings = sampling.settings()
+    check_counts(jobs=jobs, cores=cores)
     check_figure(figure, force)
     cuts = [
         quantity("--cut", text, by if by in ("params", "tokens") else "compute") for text in cut
@@ -98,6 +106,8 @@ def backtest(
         by=by,
         cuts=cuts or None,
         **settings,
+        jobs=jobs,
+        cores=cores,
         folder=folder,
     )
     output = free_name(output, force)

@@ -1,4 +1,4 @@
-"""Scoring held-out runs of one fold: what a back-test's rows hold, and the forecasts of baselines."""
+"""Scoring the held-out runs of one fold, by a fit or a baseline: what the rows of a back-test hold."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ import xarray as xr
 
 from bayescale.baselines import Baseline, Rows
 from bayescale.errors import DataError
-from bayescale.posterior import keyed_generator
-from bayescale.predict import FLOP_PER_PARAM_TOKEN, Noise, decades_outside, mixture, scored
+from bayescale.posterior import Fit, Group, New, keyed_generator
+from bayescale.predict import (
+    FLOP_PER_PARAM_TOKEN,
+    Noise,
+    decades_outside,
+    joint_log_score,
+    mixture,
+    predict,
+    predictive_log_density,
+    run_log_loss,
+    scored,
+)
 from bayescale.runs import Runs, sweeps
 from bayescale.workflow.folds import By, Fold, scale_of
 
@@ -36,6 +46,74 @@ def with_place(part: pd.DataFrame, scores: xr.Dataset) -> pd.DataFrame:
     """Where each run lies, and its scores."""
     place = part[[c for c in _PLACE if c in part]].reset_index(drop=True)
     return pd.concat([place, scores.to_dataframe().reset_index(drop=True)], axis=1)
+
+
+def score_fit(fitted: Fit, fold: Fold, table: Runs) -> dict[str, Any]:
+    """Score the held-out rows of a fold by the fit to the others; plain data, as it is kept on disk."""
+    held = grouped(table)[fold.held_out]
+    scores = [
+        _score_group(fitted, part, str(a), str(t))
+        for (a, t), part in held.groupby(["architecture", "task"], sort=True)
+    ]
+    rows = pd.concat([runs for runs, _ in scores], ignore_index=True)
+    rows.insert(0, "model", fitted.model.spec.name)
+    rows.insert(1, "fold", fold.name)
+    named = {"model": fitted.model.spec.name, "fold": fold.name}
+    return {
+        "rows": json.loads(rows.to_json(orient="records", double_precision=12)),
+        "groups": [named | group for _, joint in scores for group in joint],
+        "fold": {
+            **named,
+            "fitted": len(fold.fitted),
+            "held_out": len(rows),
+            "engine": fitted.convergence.engine,
+            "converged": fitted.convergence.passed,
+            "verdict": str(fitted.convergence),
+        },
+    }
+
+
+def _score_group(
+    fitted: Fit, part: pd.DataFrame, architecture: str, task: str
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Scores of the held-out runs of one architecture and task, and the joint density of each of their groups."""
+    known = fitted.model.groups
+    family: Group = architecture if architecture in known["architecture"] else New(architecture)
+    on: Group = task if task in known["task"] else New(task)
+    points: dict[str, Any] = dict(fitted.model.get_law().values(part))
+    common: dict[str, Any] = {
+        **points,
+        "architecture": family,
+        "task": on,
+        "allow_unconverged": True,
+    }
+    curve = predict(fitted, **common, kind="campaign")
+    where = fitted.groups(family, on)
+    noise = Noise.of(fitted, fitted.parameters(where))
+    campaign = np.log(curve.draws.to_numpy().reshape(-1, len(part)))
+    observed, trials = part["loss"].to_numpy(float), None
+    if noise.family == "binomial":
+        # Like is compared with like: counts out of the same number of items.
+        trials = part["trials"].to_numpy("int64")
+        observed = np.rint(trials * observed) / trials
+    scores = scored(np.exp(run_log_loss(fitted, where, noise, campaign, trials)), observed)
+    # The offset of a new sweep is one a draw, so that the runs of one group share it.
+    density = predictive_log_density(fitted, where, noise, campaign, np.log(observed), trials)
+    scores["log_score"] = ("run", mixture(density))
+    scores["decades"] = ("run", np.broadcast_to(curve.points["decades"].to_numpy(), len(part)))
+    groups = part.groupby("group").indices
+    joint = [_joint(group, density[:, rows]) for group, rows in groups.items()]
+    return with_place(part, scores), joint
+
+
+def _joint(group: object, density: np.ndarray) -> dict[str, Any]:
+    score, effective = joint_log_score(density)
+    return {
+        "group": str(group),
+        "runs": density.shape[1],
+        "log_density": score,
+        "effective_draws": effective,
+    }
 
 
 def check_baseline(baseline: Baseline, fold: Fold, table: Runs, by: By) -> None:
