@@ -134,7 +134,8 @@ def backtest(
         },
         notes=notes,
         # Baselines forecast runs one by one: they have no joint density.
-        groups=pd.DataFrame([group for p in parts for group in p.get("groups", ())]),
+        groups=pd.DataFrame([group for p in parts for group in p["groups"]]),
+        replay=pd.DataFrame([group for p in parts for group in p["replay"]]),
     )
 
 

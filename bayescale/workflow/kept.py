@@ -16,7 +16,7 @@ from bayescale.spec import ModelSpec, resolve
 from bayescale.workflow.folds import Fold
 from bayescale.zoo import load_populations
 
-VERSION = 3  # of what a kept fold holds
+VERSION = 4  # of what a kept fold holds
 _CHOSEN = (
     "exclude",
     "pool",
