@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bayescale.cli.counts import Whole, check_counts
 from bayescale.cli.options import (
     Flag,
     Loading,
@@ -19,19 +21,53 @@ from bayescale.cli.options import (
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.files import free_name
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.predict import Backtest
+
 By = Literal["compute", "params", "tokens", "step", "architecture", "task", "held_out"]
-_COLUMNS = {
+_SCORES = {
     "model": "model",
     "fold": "held out",
     "runs": "runs",
     "groups": "groups",
+    "rmsle": "RMSLE",
+    "bias": "bias",
+    "crps": "CRPS",
+    "log_score": "log score",
+}
+_INTERVALS = {
+    "model": "model",
+    "fold": "held out",
+    "level": "interval, %",
+    "cover": "holds",
+    "se": "s.e.",
+    "group_cover": "by group",
+    "group_se": "s.e.",
+    "expected_lo": "expected from",
+    "expected_hi": "to",
+    "rank": "rank",
+    "width": "width",
+}
+_DISTANCES = {
+    "model": "model",
+    "distance": "decades beyond",
+    "runs": "runs",
+    "groups": "groups",
     "cover50": "50 % holds",
-    "cover90": "90 % holds",
+    "cover80": "80 %",
+    "cover90": "90 %",
+    "se90": "s.e.",
+    "cover95": "95 %",
     "width90": "90 % width",
     "rmsle": "RMSLE",
     "bias": "bias",
-    "log_score": "log score",
 }
+_MEANING = (
+    "s.e. are clustered by group; by group every held-out group counts once; expected is the central 90 % of the share "
+    "that a right forecast would hold of such a held-out set, and rank where the share that it held lies in it (0 to 1)"
+)
 
 
 def backtest(
@@ -45,6 +81,8 @@ def backtest(
     cut: Several = (),
     folder: Path | None = None,
     figure: Path | None = None,
+    jobs: Whole = 1,
+    cores: Whole | None = None,
     sampling: Sampling = Sampling(),
     loading: Loading = Loading(),
     force: Flag = False,
@@ -72,6 +110,10 @@ def backtest(
         Where finished folds are kept; a back-test that was stopped goes on from there.
     figure
         Also draw the calibration, as PDF and PNG.
+    jobs
+        Folds fitted at once, each in a process of its own; results do not depend on it.
+    cores
+        Chains run at once in each fit; by default all cores there are, shared out among the jobs.
     sampling
         What is fitted, and how long.
     loading
@@ -83,6 +125,7 @@ def backtest(
     """
     check_output(output, force, runs)
     settings = sampling.settings()
+    check_counts(jobs=jobs, cores=cores)
     check_figure(figure, force)
     cuts = [
         quantity("--cut", text, by if by in ("params", "tokens") else "compute") for text in cut
@@ -98,6 +141,8 @@ def backtest(
         by=by,
         cuts=cuts or None,
         **settings,
+        jobs=jobs,
+        cores=cores,
         folder=folder,
     )
     output = free_name(output, force)
@@ -113,10 +158,26 @@ def backtest(
     say(f"written: {output}")
 
 
-def _print(result: Any) -> None:
-    rows = [
-        [v if isinstance(v, str) else number(v) for v in (r[c] for c in _COLUMNS)]
-        for r in result.summary().to_dict("records")
-    ]
-    table(list(_COLUMNS.values()), rows, f"back-test of {result.problem['data']}")
-    notes(result.notes)
+def _print(result: Backtest) -> None:
+    from bayescale.predict import sentences
+
+    data = result.problem["data"]
+    _table(result.summary(), _SCORES, f"back-test of {data}: errors of the median, in log loss")
+    say("")
+    _table(result.intervals(), _INTERVALS, "how often intervals held, and their mean width in loss")
+    say("")
+    _table(result.by_distance(), _DISTANCES, "by distance beyond the fitted runs")
+    for line in ["", *sentences(result.replay), ""]:
+        say(line)
+    notes([_MEANING, *result.notes])
+
+
+def _table(frame: pd.DataFrame, columns: Mapping[str, str], title: str) -> None:
+    rows = [[_cell(row[c]) for c in columns] for row in frame.to_dict("records")]
+    table(list(columns.values()), rows, title)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "–" if value != value else number(value)  # of one group there is no s.e.

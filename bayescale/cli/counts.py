@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bayescale.errors import BayescaleError
+
 
 def _whole(_: type, tokens: Sequence[Any]) -> int:
     """Read one; the library on which the commands rest would round."""
@@ -22,3 +24,10 @@ def _whole(_: type, tokens: Sequence[Any]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
+
+
+def check_counts(**counts: int | None) -> None:
+    """Refuse, by the names of their options, counts below one; one that was not given is none."""
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise BayescaleError(f"--{name} {count} (expected 1 or more)")

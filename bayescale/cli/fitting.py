@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bayescale.cli.counts import Whole
-from bayescale.cli.options import Flag, Loading, Sampling, Several, check_output, pairs
+from bayescale.cli.counts import Whole, check_counts
+from bayescale.cli.options import (
+    Flag,
+    Loading,
+    Sampling,
+    Several,
+    check_output,
+    pairs,
+)
 from bayescale.cli.output import emit_json, notes, number, say, table, working
-from bayescale.errors import BayescaleError
 from bayescale.files import free_name
 from bayescale.wording import counted
 
@@ -70,8 +76,7 @@ def fit(
     """
     check_output(output, force, runs)
     settings = sampling.settings()
-    if cores is not None and cores < 1:
-        raise BayescaleError(f"--cores {cores} (expected 1 or more)")
+    check_counts(cores=cores)
     priors = pairs("--prior", prior, "'beta=LogNormal(mu=-1.2, sigma=0.3)'")
     with working("reading the table"):
         loaded = loading.load(runs)

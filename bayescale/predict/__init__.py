@@ -30,6 +30,8 @@ from bayescale.predict.noise import (
 )
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN, complete, grid, locate
 from bayescale.predict.pointwise import Loo, loo, pointwise
+from bayescale.predict.replay import sentences
+from bayescale.predict.replication import expected_coverage, replayed, replicated
 from bayescale.predict.rows import (
     Rows,
     all_rows,
@@ -71,6 +73,7 @@ __all__ = [
     "decades_outside",
     "distance",
     "distance_note",
+    "expected_coverage",
     "fitted_edge",
     "grid",
     "group_positions",
@@ -86,11 +89,14 @@ __all__ = [
     "predict",
     "predictive_log_density",
     "require_same_settings",
+    "replayed",
+    "replicated",
     "row_sweeps",
     "run_cdf",
     "run_centre",
     "run_log_loss",
     "scored",
+    "sentences",
     "stack",
     "stacking_weights",
 ]

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from bayescale.baselines import BASELINES, Baseline
-from bayescale.baselines import VERSION as BASELINE_VERSION
-from bayescale.errors import BayescaleError, DataError, ModelError
-from bayescale.files import written_beside
-from bayescale.posterior import Fit, Group, New
-from bayescale.predict import (
-    Backtest,
-    Noise,
-    joint_log_score,
-    mixture,
-    predict,
-    predictive_log_density,
-    run_log_loss,
-    scored,
-)
+from bayescale.errors import ModelError
+from bayescale.predict import Backtest
 from bayescale.runs import Runs, load_runs
-from bayescale.spec import Family, ModelSpec, resolve
+from bayescale.spec import Family, ModelSpec
 from bayescale.workflow.fitting import Engine, Report, fit, reporter
 from bayescale.workflow.folds import By, Fold, folds
-from bayescale.workflow.scoring import check_baseline, grouped, score_baseline, with_place
-from bayescale.zoo import load_model, load_populations
-
-VERSION = 3  # of what a kept fold holds
-_CHOSEN = (
-    "exclude",
-    "pool",
-    "drift",
-    "sweep",
-    "run_effect",
-    "noise",
-)  # of the settings, by the model
+from bayescale.workflow.kept import Kept
+from bayescale.workflow.parallel import in_processes, share_of_cores
+from bayescale.workflow.scoring import check_baseline, score_baseline, score_fit
+from bayescale.zoo import load_model
 
 
 def backtest(
@@ -61,6 +41,8 @@ def backtest(
     chains: int = 4,
     seed: int = 0,
     engine: Engine = "nuts",
+    jobs: int = 1,
+    cores: int | None = None,
     folder: str | Path | None = None,
     progress: bool | Report = True,
 ) -> Backtest:
@@ -77,7 +59,11 @@ def backtest(
         How runs are held out, see :func:`bayescale.workflow.folds.folds`.
     exclude, pool, drift, sweep, run_effect, noise, draws, tune, chains, seed, engine
         As in :func:`bayescale.fit`; of these a baseline takes the seed only, and with ``quick`` folds of one structure
-        are compiled once. Pivots and data-scaled priors read the fitted rows only.
+        are compiled once (in each process). Pivots and data-scaled priors read the fitted rows only.
+    jobs : int
+        Folds fitted at once, each in a process of its own. Every fit takes the same seed, whatever the number.
+    cores : int, optional
+        Chains at once in each fit; by default all cores there are, shared out among the jobs.
     folder : path, optional
         Keeps the result of every fold: a back-test that was stopped goes on where it was.
     progress : bool or callable
@@ -110,29 +96,24 @@ def backtest(
         "seed": seed,
         "engine": engine,
     }
-    split = folds(table, by, cuts)
-    kept = _Kept(folder)
-    jobs = [(entrant, fold) for entrant in entrants for fold in split]
-    for entrant, fold in jobs:
-        if isinstance(entrant, Baseline):  # now, not after an hour of sampling
-            check_baseline(entrant, fold, table, by)
-    parts: list[dict[str, Any]] = []
-    with reporter(progress) as report:
-        for i, (entrant, fold) in enumerate(jobs):
-            key = kept.key(entrant, fold, table, settings)
-            part = kept.read(key)
-            if part is None:
-
-                def stage(what: str, done: float, at: int = i, name: str = entrant.name) -> None:
-                    report(f"{at + 1}/{len(jobs)} {name}: {what}", (at + done) / len(jobs))
-
-                if isinstance(entrant, Baseline):
-                    stage("refitting", 0.0)
-                    part = score_baseline(entrant, fold, table, by, seed)
-                else:
-                    part = _score(entrant, fold, table, settings, stage)
-                kept.write(key, part)
-            parts.append(part)
+    _check_counts(jobs, cores)
+    kept = Kept(folder)
+    tasks = [
+        _Task(entrant, fold, table, by, settings)
+        for entrant in entrants
+        for fold in folds(table, by, cuts)
+    ]
+    for task in tasks:
+        if isinstance(task.entrant, Baseline):  # now, not after an hour of sampling
+            check_baseline(task.entrant, task.fold, table, by)
+    keys = [kept.key(task.entrant, task.fold, table, settings) for task in tasks]
+    found = {i: part for i, key in enumerate(keys) if (part := kept.read(key)) is not None}
+    left = [i for i in range(len(tasks)) if i not in found]
+    with reporter(progress) as report, closing(_done(tasks, left, jobs, cores, report)) as done:
+        for i, part in done:
+            kept.write(keys[i], part)
+            found[i] = part
+    parts = [found[i] for i in range(len(tasks))]
     missed = [
         f"{p['fold']['model']}, {p['fold']['fold']}" for p in parts if not p["fold"]["converged"]
     ]
@@ -153,7 +134,8 @@ def backtest(
         },
         notes=notes,
         # Baselines forecast runs one by one: they have no joint density.
-        groups=pd.DataFrame([group for p in parts for group in p.get("groups", ())]),
+        groups=pd.DataFrame([group for p in parts for group in p["groups"]]),
+        replay=pd.DataFrame([group for p in parts for group in p["replay"]]),
     )
 
 
@@ -169,114 +151,61 @@ def _entrants(models: Sequence[str | Path | ModelSpec]) -> list[ModelSpec | Base
     return found
 
 
-def _score(
-    spec: ModelSpec, fold: Fold, table: Runs, settings: dict[str, Any], report: Report
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Task:
+    """One model or baseline on one fold."""
+
+    entrant: ModelSpec | Baseline
+    fold: Fold
+    table: Runs
+    by: By
+    settings: dict[str, Any]
+
+
+def _check_counts(jobs: int, cores: int | None) -> None:
+    if jobs < 1:
+        raise ModelError(f"jobs = {jobs} (expected 1 or more)")
+    if cores is not None and cores < 1:
+        raise ModelError(f"cores = {cores} (expected 1 or more)")
+
+
+def _done(
+    tasks: Sequence[_Task], left: Sequence[int], jobs: int, cores: int | None, report: Report
+) -> Generator[tuple[int, dict[str, Any]]]:
+    """Score the tasks that are left, here in turn or several at once: position and result, as each is done."""
+    total, jobs = len(tasks), min(jobs, len(left))
+    if jobs < 2:
+        for i in left:
+
+            def stage(what: str, share: float, at: int = i) -> None:
+                name = tasks[at].entrant.name
+                report(f"{at + 1}/{total} {name}: {what}", (at + share) / total)
+
+            yield i, _score(tasks[i], cores, stage)
+        return
+    cores = cores or share_of_cores(jobs)
+    with closing(in_processes(_score, [(tasks[i], cores) for i in left], jobs)) as results:
+        scored = total - len(left)
+        report(f"{scored} of {total} scored, {jobs} at once", scored / total)
+        for at, part in results:
+            yield left[at], part
+            scored += 1
+            report(f"{scored} of {total} scored, {jobs} at once", scored / total)
+
+
+def _score(task: _Task, cores: int | None, report: Report = lambda *_: None) -> dict[str, Any]:
     """Fit one fold and score its held-out rows; plain data, as it is kept on disk."""
-    fitted = fit(fold.fitted, spec, **settings, progress=report, allow_unconverged=True)
-    held = grouped(table)[fold.held_out]
-    scores = [
-        _score_group(fitted, part, str(a), str(t))
-        for (a, t), part in held.groupby(["architecture", "task"], sort=True)
-    ]
-    rows = pd.concat([runs for runs, _ in scores], ignore_index=True)
-    rows.insert(0, "model", spec.name)
-    rows.insert(1, "fold", fold.name)
-    named = {"model": spec.name, "fold": fold.name}
-    return {
-        "rows": json.loads(rows.to_json(orient="records", double_precision=12)),
-        "groups": [named | group for _, joint in scores for group in joint],
-        "fold": {
-            **named,
-            "fitted": len(fold.fitted),
-            "held_out": len(rows),
-            "engine": fitted.convergence.engine,
-            "converged": fitted.convergence.passed,
-            "verdict": str(fitted.convergence),
-        },
-    }
-
-
-def _score_group(
-    fitted: Fit, part: pd.DataFrame, architecture: str, task: str
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Scores of the held-out runs of one architecture and task, and the joint density of each of their groups."""
-    known = fitted.model.groups
-    family: Group = architecture if architecture in known["architecture"] else New(architecture)
-    on: Group = task if task in known["task"] else New(task)
-    points: dict[str, Any] = dict(fitted.model.get_law().values(part))
-    common: dict[str, Any] = {
-        **points,
-        "architecture": family,
-        "task": on,
-        "allow_unconverged": True,
-    }
-    curve = predict(fitted, **common, kind="campaign")
-    where = fitted.groups(family, on)
-    noise = Noise.of(fitted, fitted.parameters(where))
-    campaign = np.log(curve.draws.to_numpy().reshape(-1, len(part)))
-    observed, trials = part["loss"].to_numpy(float), None
-    if noise.family == "binomial":
-        # Like is compared with like: counts out of the same number of items.
-        trials = part["trials"].to_numpy("int64")
-        observed = np.rint(trials * observed) / trials
-    scores = scored(np.exp(run_log_loss(fitted, where, noise, campaign, trials)), observed)
-    # The offset of a new sweep is one a draw, so that the runs of one group share it.
-    density = predictive_log_density(fitted, where, noise, campaign, np.log(observed), trials)
-    scores["log_score"] = ("run", mixture(density))
-    scores["decades"] = ("run", np.broadcast_to(curve.points["decades"].to_numpy(), len(part)))
-    groups = part.groupby("group").indices
-    joint = [_joint(group, density[:, rows]) for group, rows in groups.items()]
-    return with_place(part, scores), joint
-
-
-def _joint(group: object, density: np.ndarray) -> dict[str, Any]:
-    score, effective = joint_log_score(density)
-    return {
-        "group": str(group),
-        "runs": density.shape[1],
-        "log_density": score,
-        "effective_draws": effective,
-    }
-
-
-class _Kept:
-    """Results of finished folds in a folder, by a key of all that they depend on; without one, nothing is kept."""
-
-    def __init__(self, folder: str | Path | None) -> None:
-        self.folder = None if folder is None else Path(folder)
-        if self.folder is not None:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise BayescaleError(f"cannot write {folder}: {error.strerror or error}") from None
-
-    def key(
-        self, entrant: ModelSpec | Baseline, fold: Fold, table: Runs, settings: dict[str, Any]
-    ) -> str:
-        if isinstance(entrant, Baseline):
-            who, chosen = f"{entrant.name}, version {BASELINE_VERSION}", {"seed": settings["seed"]}
-        else:
-            # The resolved model holds the priors as numbers: a fold is not taken over from other priors.
-            said = {k: settings[k] for k in _CHOSEN}
-            model = resolve(entrant, fold.fitted, load_populations(), **said)
-            who, chosen = model.hash, settings
-        text = json.dumps([who, fold.name, fold.fitted.hash, table.hash, chosen, VERSION])
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-    def read(self, key: str) -> dict[str, Any] | None:
-        path = None if self.folder is None else self.folder / f"fold-{key}.json"
-        if path is None or not path.exists():
-            return None
-        try:
-            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except ValueError:
-            raise DataError(
-                f"{path} is no result of a fold; remove it, and the fold is run"
-            ) from None
-        return found
-
-    def write(self, key: str, part: dict[str, Any]) -> None:
-        if self.folder is not None:
-            with written_beside(self.folder / f"fold-{key}.json") as beside:
-                beside.write_text(json.dumps(part), "utf-8")
+    if isinstance(task.entrant, Baseline):
+        report("refitting", 0.0)
+        return score_baseline(task.entrant, task.fold, task.table, task.by, task.settings["seed"])
+    # One thread: with others its last digits, from which chains part, would depend on how many cores are free.
+    with threadpool_limits(1):
+        fitted = fit(
+            task.fold.fitted,
+            task.entrant,
+            **task.settings,
+            cores=cores,
+            progress=report,
+            allow_unconverged=True,
+        )
+        return score_fit(fitted, task.fold, task.table)
