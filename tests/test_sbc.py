@@ -18,8 +18,8 @@ from bayescale.checks import quantities, with_draws
 from bayescale.errors import DataError, ModelError
 from bayescale.posterior import Fit
 from bayescale.spec import coords, resolve
+from bayescale.workflow.bench import RANKED, Bench, bench, rank
 from bayescale.workflow.fitting import recorded_rows
-from bayescale.workflow.simulating import Bench, bench, rank
 from bayescale.zoo import load_model, load_populations
 
 SIMULATIONS, SABOTAGED = 60, 15
@@ -82,6 +82,28 @@ def test_many_right_quantities_pass_together() -> None:
     assert result.passed
 
 
+def test_a_rank_is_a_place_among_the_draws() -> None:
+    rng = np.random.default_rng(3)
+    found = {"x": np.array([1.0, 2.0, 3.0, 4.0])}
+    for below, true in enumerate([0.5, 1.5, 2.5, 3.5, 4.5]):
+        place = rank({"x": np.array([true])}, found, rng)["x"]
+        assert below / 5 <= place < (below + 1) / 5
+
+
+def test_ranks_among_few_draws_are_uniform_and_tell_a_spread_too_small() -> None:
+    """Four draws: without the point within its place a rank would be one of five numbers."""
+    rng = np.random.default_rng(4)
+
+    def ranks(spread: float) -> np.ndarray:
+        true, found = rng.normal(size=400), spread * rng.normal(size=(400, 4))
+        return np.array(
+            [rank({"x": t[None]}, {"x": f}, rng)["x"] for t, f in zip(true, found, strict=True)]
+        )
+
+    assert made({"right": ranks(1.0)}).passed
+    assert not made({"narrow": ranks(0.5)}).passed
+
+
 def test_a_file_of_simulations_is_read_back(tmp_path: Path) -> None:
     result = made({"alpha": np.linspace(0.0, 1.0, 20)})
     again = bs.load_sbc(result.save(tmp_path / "sbc.json"))
@@ -134,7 +156,8 @@ def simulation(
 
 
 def ranked(simulated: Sequence[Simulated]) -> bs.SBC:
-    ranks = pd.DataFrame([rank(true, found) for true, found in simulated])
+    rng = np.random.default_rng(0)
+    ranks = pd.DataFrame([rank(true, found, rng) for true, found in simulated])
     return made({str(k): v.to_numpy() for k, v in ranks.items()})
 
 
@@ -207,6 +230,9 @@ def test_a_stopped_study_goes_on(
     result = bs.sbc("data", design(), 3, **settings)
     assert seeds == [2]
     assert result.records[:2] == kept
+    # Places among the ranked draws, rounded.
+    assert RANKED == 100
+    assert all(r["ranks"]["delta"] == round(r["ranks"]["delta"], 4) for r in kept)
     assert len({r["ranks"]["delta"] for r in result.records}) == 3
     with pytest.raises(DataError, match=r"another problem .*model_hash"):
         bs.sbc(
@@ -214,3 +240,15 @@ def test_a_stopped_study_goes_on(
         )
     with pytest.raises(ModelError, match="2 or more"):
         bs.sbc("data", design(), 1, **settings)
+    with pytest.raises(ModelError, match="jobs = 0"):
+        bs.sbc("data", design(), 3, **settings, jobs=0)
+
+
+@pytest.mark.slow
+def test_ranks_are_the_same_however_many_run_at_once(tmp_path: Path) -> None:
+    """Two processes, which each compile the model, and one."""
+    settings: dict[str, Any] = {"draws": 100, "tune": 100, "progress": False, "cores": 1}
+    one = bs.sbc("compute-power", "pile-families", 4, **settings)
+    two = bs.sbc("compute-power", "pile-families", 4, **settings, jobs=2, folder=tmp_path)
+    assert two.records == one.records
+    assert bs.load_sbc(tmp_path / "sbc.json").records == one.records

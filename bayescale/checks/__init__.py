@@ -1,7 +1,7 @@
 """Checks of a fit and of a model: predictive bands, PIT, prior sensitivity, ranks of simulated truths; without PyMC."""
 
 from bayescale.checks.components import prior_components
-from bayescale.checks.draws import at_prior, with_draws
+from bayescale.checks.draws import at_prior, thinned, with_draws
 from bayescale.checks.predictive import Predictive, predictive
 from bayescale.checks.prior_curves import REFERENCE, prior_curves
 from bayescale.checks.quantities import quantities
@@ -25,6 +25,7 @@ __all__ = [
     "prior_curves",
     "quantities",
     "sensitivity",
+    "thinned",
     "uniformity",
     "with_draws",
 ]

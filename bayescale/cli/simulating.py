@@ -37,6 +37,7 @@ def sbc(
     tune: Whole = 600,
     chains: Whole = 2,
     cores: Whole | None = None,
+    jobs: Whole = 1,
     seed: Whole = 0,
     figure: Path | None = None,
     loading: Loading = Loading(),
@@ -70,6 +71,8 @@ def sbc(
         Number of chains.
     cores
         Chains run at once; by default all that there are.
+    jobs
+        Simulations at once; with several take --cores 1.
     seed
         Of truths, data and chains.
     figure
@@ -97,6 +100,7 @@ def sbc(
         tune=tune,
         chains=chains,
         cores=cores,
+        jobs=jobs,
         seed=seed,
         folder=output,
     )

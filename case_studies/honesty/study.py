@@ -26,7 +26,7 @@ from bayescale.posterior import Fit
 from bayescale.predict import Noise, mixture, predictive_log_density, run_log_loss, scored
 from bayescale.runs import Runs
 from bayescale.spec import ModelSpec, ResolvedModel, prior_draws, resolve
-from bayescale.workflow.simulating import Bench, bench
+from bayescale.workflow.bench import Bench, bench
 from bayescale.zoo import load_model, load_populations
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share

@@ -21,25 +21,54 @@ from recorded import fill
 
 HERE = Path(__file__).parent
 # Cheapest first.
-MODELS = ("data", "parameter", "compute", "saturating", "chinchilla", "kaplan", "parameter-data")
-ONE_AXIS = {"params": (1e7, 1e10), "tokens": (1e9, 1e12), "compute": (1e18, 1e22)}
-RUNS = 12
+MODELS = (
+    "compute-power",
+    "data-power",
+    "parameter-power",
+    "coverage",
+    "chinchilla",
+    "kaplan",
+    "data",
+    "over-training",
+    "skaling",
+    "levelling",
+    "shifted-compute",
+    "saturating",
+    "compute",
+    "parameter",
+    "parameter-data",
+    "broken",
+    "general-saturating",
+    "routed",
+    "repeated-data",
+)
+MIDDLE = {"params": 3e8, "tokens": 1e10, "compute": 1e20}
+# A whitened posterior moves within some tens of iterations, and a truth is ranked among a hundred draws.
+DRAWS, TUNE = 500, 300
 ENOUGH = 200
 
 
 def design(model: str) -> bs.Runs:
-    """Runs of one family: twelve along one axis, or three budgets of four sizes in (N, D); errors for bounded laws.
+    """Runs of one family, few, so that priors count: six over two decades of a one-axis law, three budgets of three
+    sizes in (N, D), networks of 1 to 256 experts; errors for bounded laws.
 
     Losses fall smoothly: they only scale those priors that are stated relative to the losses of the table.
     """
     law = load_model(model).get_law()
+    given = [effective.given.name for effective in law.effective if effective.given]
     if len(law.inputs) == 1:
         axis = law.inputs[0]
-        frame = pd.DataFrame({axis: np.geomspace(*ONE_AXIS[axis], RUNS)})
+        frame = pd.DataFrame({axis: MIDDLE[axis] * np.geomspace(0.1, 10.0, 6)})
     else:
-        budget, ratio = np.meshgrid([1e19, 1e20, 1e21], [0.2, 0.6, 1.7, 5.0])
+        budget, ratio = np.meshgrid([1e19, 1e20, 1e21], [0.3, 1.0, 3.0])
         params = (budget / 120) ** 0.5 * ratio
         frame = pd.DataFrame({"params": params.ravel(), "tokens": (budget / 6 / params).ravel()})
+    if "experts" in given:
+        sizes, experts = np.meshgrid(MIDDLE["params"] * np.geomspace(0.1, 10.0, 3), [1, 16, 256])
+        frame = pd.DataFrame({"params": sizes.ravel(), "experts": experts.ravel()})
+    if "unique_tokens" in given:
+        # Every budget and every size with little, some and much repetition.
+        frame["unique_tokens"] = frame["tokens"] / [1, 4, 16, 4, 16, 1, 16, 1, 4]
     order = np.linspace(0.0, 1.0, len(frame))
     if law.link.bounded:
         info = {"loss": {"metric": "error", "upper": 0.9}}
@@ -54,7 +83,10 @@ def design(model: str) -> bs.Runs:
 def run(models: list[str], simulations: int) -> None:
     """Simulate; ``<model>/sbc.json`` is rewritten after each simulation."""
     for model in models:
-        print(bs.sbc(model, design(model), simulations, folder=HERE / model), flush=True)
+        found = bs.sbc(
+            model, design(model), simulations, draws=DRAWS, tune=TUNE, cores=1, folder=HERE / model
+        )
+        print(found, flush=True)
 
 
 def report() -> None:

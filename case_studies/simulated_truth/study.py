@@ -20,7 +20,7 @@ from bayescale.files import written_beside
 from bayescale.posterior import Fit
 from bayescale.runs import Runs
 from bayescale.spec import ModelSpec, resolve
-from bayescale.workflow.simulating import Bench, bench
+from bayescale.workflow.bench import Bench, bench
 from bayescale.zoo import load_model, load_populations
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
