@@ -39,7 +39,7 @@ class Case:
 
     read: Callable[[Path], Runs]
     by: By
-    cuts: tuple[float, ...]
+    cuts: tuple[float, ...] | None
     exclude: tuple[str, ...]
     models: tuple[str | ModelSpec, ...] = MODELS
     plain: tuple[str | ModelSpec, ...] = ()
@@ -100,11 +100,46 @@ def porian_cases() -> dict[str, Case]:
     return cases
 
 
+# ------------------------------------------------------------------ the five runs that Gadre et al. fitted
+
+FIVE = ("c4", "redpajama", "refinedweb")
+RATIO, LONG = (
+    20.0,
+    320.0,
+)  # tokens a parameter of four small runs, and of a fifth of the smallest size
+
+
+def gadre_five(folder: Path, corpus: str) -> Runs:
+    """The five small runs of one training set that the paper forecasts from, and its large ones, marked as held out."""
+    frame = pd.read_csv(folder / "gadre_overtraining" / "data.csv").rename(
+        columns={"loss_c4": "loss"}
+    )
+    frame = frame[frame["train_data"] == corpus]
+    ratio, size = frame["tokens"] / frame["params"], frame["params"]
+    fitted = ((ratio / RATIO - 1).abs() < 0.05) & (size < 1e9)
+    fitted |= ((ratio / LONG - 1).abs() < 0.05) & (size == size.min())
+    held = (size > 5e9) | ((size > 1e9) & (ratio > LONG))
+    marked = frame.assign(held_out=held.astype(int))[fitted | held]
+    return text(marked, ["held_out"])
+
+
+def five_cases() -> dict[str, Case]:
+    """Each training set by itself; these runs stand in the other cases too."""
+    models = (DEFAULT, "over-training")
+    return {
+        f"gadre_five {corpus}": Case(
+            partial(gadre_five, corpus=corpus), "held_out", None, ("gadre",), models, recount=True
+        )
+        for corpus in FIVE
+    }
+
+
 CASES: dict[str, Case] = {
     "chinchilla_fig4": Case(chinchilla, "compute", (1e20, 3e20, 1e21), ("chinchilla",)),
     "gadre_overtraining": Case(gadre, "params", (1e9, 5e9), ("gadre",)),
     # The two runs on RedPajama that the paper itself forecasts, and those of other training sets as large.
     "gadre_targets": Case(gadre, "compute", (3e21,), ("gadre",), recount=True),
+    **five_cases(),
     "olmo_ladder": Case(olmo, "params", (1e9, 2e9), ("olmo",)),
     **porian_cases(),
 }
