@@ -55,6 +55,8 @@ CASES: dict[str, tuple[bytes | str, str]] = {
     "semicolons": (HEAD.replace(",", ";"), "load_runs(pandas.read_csv('bad.csv', sep=';'))"),
     "semicolons and decimal commas": (HEAD.replace(",", ";") + "a;1e8;2e9;3,1\n", "sep=';', decimal=','))"),
     "a comment first": ("# mine\n" + HEAD + GOOD, "the first line, '# mine', should hold the headers"),
+    "Excel's own first line": ("sep=;\n" + HEAD.replace(",", ";"), "the first line, 'sep=;', is for Excel alone"),
+    "two columns without header": ("N,D,loss,,\n1e8,2e9,3.1,a,b\n", "2 columns have no header; give each one"),
     "no headers": (GOOD.replace("a,", "").replace("b,", "").replace("c,", ""), "the first line holds numbers"),
     "one likely loss": ("N,D,acc@1\n1e8,2e9,.3\n", "'acc@1' looks like one; type: load_runs("),
     "a score": ("N,D,mAP\n1e8,2e9,.3\n",

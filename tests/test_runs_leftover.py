@@ -90,6 +90,8 @@ def test_losses_apart_at_one_scale() -> None:
         (GRID.rename(columns={"N": "model.n_params"}), "{'params': 'model.n_params'}"),
         (GRID.rename(columns={"D": "train/tokens_total"}), "{'tokens': 'train/tokens_total'}"),
         (GRID.drop(columns="D").assign(train_size=1e5), "{'tokens': 'train_size'}"),
+        (GRID.rename(columns={"N": "N nonembed, no embedding"}), "{'params': 'N nonembed, no embedding'}"),
+        (GRID.rename(columns={"D": "seen"}).assign(flops=lambda t: 6 * t["N"] * t["seen"]), "{'tokens': 'seen'}"),
     ],
 )  # fmt: skip
 def test_a_scale_under_a_strange_name(frame: pd.DataFrame, mapping: str) -> None:

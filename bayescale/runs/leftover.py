@@ -35,6 +35,7 @@ _AXES = {
     "tokens": re.compile(r"[a-z]*tokens?|samples?|examples?|images?|seen|d"),
     "compute": re.compile(r"[a-z]*flops?|compute"),
 }
+_EMBEDDING = {"embed", "emb", "embedding", "embeddings"}
 _DATA = {"train", "training", "data", "dataset", "corpus"}
 # Words of other things that have a size, or are counted in tokens or FLOP.
 _OTHER = {"per", "batch", "context", "ctx", "seq", "sequence", "length", "vocab", "embed", "embedding", "image", "img",
@@ -59,7 +60,7 @@ def likely_scales(raw: RawTable, unused: Sequence[str], found: Sequence[str]) ->
 
 def _axis(words: set[str]) -> str:
     """Which of N, D, C the words of a header speak of; empty for none of them."""
-    if words & (_OTHER | _LOGS):
+    if words & (_LOGS | _OTHER) and not (words & {"non", "no"} and words & _EMBEDDING):
         return ""
     if "size" in words and words & _DATA:
         return "tokens"
@@ -85,8 +86,9 @@ def note_scales(
 ) -> None:
     """Say that a column left out may be the N, D or C that the table lacks: a law of less would be fitted."""
     symbols = {"params": "N", "tokens": "D", "compute": "C"}
-    if sum(any(name.startswith(axis) for name in found) for axis in _AXES) > 1:
-        return  # the third follows
+    have = {axis for axis in _AXES if any(name.startswith(axis) for name in found)}
+    if have >= {"params", "tokens"}:
+        return  # C follows
     for axis, header in likely_scales(raw, unused, found).items():
         notes.append(
             f"no {symbols[axis]} was found: if {header!r} is it, say columns={{{axis!r}: {header!r}}}"

@@ -14,7 +14,19 @@ _SCORE_WORDS = {"score", "scores", "map", "map50", "f1", "auc", "auroc", "em", "
                 "recall", "precision", "value", "top1", "top5"}  # fmt: skip
 _COUNTING = {"loss", "top", "rate", "train"}
 _PROPOSED = 12
-_STAGE_WORDS = {"eval", "val", "valid", "validation", "test", "final", "mean", "avg"}
+_STAGE_WORDS = {
+    "eval",
+    "val",
+    "valid",
+    "validation",
+    "test",
+    "final",
+    "mean",
+    "avg",
+    "summary",
+    "metrics",
+    "cross",
+}
 
 
 def loss_like(headers: Sequence[str]) -> dict[str, str]:
