@@ -128,6 +128,10 @@ USER_ERRORS = [
     ("check truncated.nc", "truncated"),
     ("check a-folder", "it is a folder"),
     ("predict good.nc", "say where to forecast"),
+    (
+        "predict good.nc --params 70 --tokens 1T --architecture Pythia",
+        "params 70 lies 6.0 decades below every fitted run: a unit is missing, as in --params 70B",
+    ),
     ("predict good.nc --params 70B --tokens 1T", "--architecture"),
     ("predict good.nc --params 70B --tokens 1T --architecture Pytia", "did you mean 'Pythia'"),
     ("predict good.nc --params 70B --tokens 1T --architecture Pytia", "--new-architecture"),
