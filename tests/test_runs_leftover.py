@@ -105,7 +105,9 @@ def test_losses_apart_at_one_scale() -> None:
         (GRID.rename(columns={"N": "model.n_params"}), "{'params': 'model.n_params'}"),
         (GRID.rename(columns={"D": "train/tokens_total"}), "{'tokens': 'train/tokens_total'}"),
         (GRID.drop(columns="D").assign(train_size=1e5), "{'tokens': 'train_size'}"),
-        (GRID.rename(columns={"N": "N nonembed, no embedding"}), "{'params': 'N nonembed, no embedding'}"),
+        (GRID[["loss"]].assign(N=1e9, n_samples=1e5), "{'tokens': 'n_samples'}"),
+        (GRID[["loss"]].assign(N=1e9, n_train=1e5), "{'tokens': 'n_train'}"),
+        (GRID.rename(columns={"N": "trained params, no embedding"}), "{'params': 'trained params, no embedding'}"),
         (GRID.rename(columns={"D": "seen"}).assign(flops=lambda t: 6 * t["N"] * t["seen"]), "{'tokens': 'seen'}"),
     ],
 )  # fmt: skip
@@ -114,7 +116,16 @@ def test_a_scale_under_a_strange_name(frame: pd.DataFrame, mapping: str) -> None
 
 
 @pytest.mark.parametrize(
-    "header", ["image_size", "batch_tokens", "tokens_per_param", "log_params", "vocab_size"]
+    "header",
+    [
+        "image_size",
+        "batch_tokens",
+        "tokens_per_param",
+        "log_params",
+        "vocab_size",
+        "n_layers",
+        "d_model",
+    ],
 )
 def test_what_is_no_scale(header: str) -> None:
     assert said(load_runs(GRID.drop(columns="N").assign(**{header: 512.0})), "no ") == []

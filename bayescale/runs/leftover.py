@@ -31,11 +31,25 @@ _POINT = (
 )
 _GROUPS = ("study", "architecture", "task", "run_id", "sweep")
 _AXES = {
-    "params": re.compile(r"size|parameters?|[a-z]*params?|n"),
-    "tokens": re.compile(r"[a-z]*tokens?|samples?|examples?|images?|seen|d"),
+    "params": re.compile(r"size|parameters?|[a-z]*params?"),
+    "tokens": re.compile(r"[a-z]*tokens?|samples?|examples?|images?|seen"),
     "compute": re.compile(r"[a-z]*flops?|compute"),
 }
 _EMBEDDING = {"embed", "emb", "embedding", "embeddings"}
+_QUALIFYING = {
+    "nominal",
+    "total",
+    "model",
+    "approx",
+    "k",
+    "m",
+    "b",
+    "t",
+    "million",
+    "millions",
+    "billion",
+    "billions",
+}
 _DATA = {"train", "training", "data", "dataset", "corpus"}
 # Words of other things that have a size, or are counted in tokens or FLOP.
 _OTHER = {"per", "batch", "context", "ctx", "seq", "sequence", "length", "vocab", "embed", "embedding", "image", "img",
@@ -62,9 +76,13 @@ def _axis(words: set[str]) -> str:
     """Which of N, D, C the words of a header speak of; empty for none of them."""
     if words & (_LOGS | _OTHER) and not (words & {"non", "no"} and words & _EMBEDDING):
         return ""
-    if "size" in words and words & _DATA:
+    if words & _DATA and words & {"size", "n", "num", "number"}:
         return "tokens"
-    return next((a for a, named in _AXES.items() if any(map(named.fullmatch, words))), "")
+    # A letter means N or D where the other words only qualify it: `n_nominal`, and not `n_layers`.
+    for axis, letter in (("params", "n"), ("tokens", "d")):
+        if letter in words and words - {letter} <= _QUALIFYING:
+            return axis
+    return next((a for a, noun in _AXES.items() if any(map(noun.fullmatch, words))), "")
 
 
 def missing_scale(raw: RawTable, unused: Sequence[str]) -> DataError:
