@@ -59,6 +59,7 @@ CASES: dict[str, tuple[bytes | str, str]] = {
     "two columns without header": ("N,D,loss,,\n1e8,2e9,3.1,a,b\n", "2 columns have no header; give each one"),
     "no headers": (GOOD.replace("a,", "").replace("b,", "").replace("c,", ""), "the first line holds numbers"),
     "one likely loss": ("N,D,acc@1\n1e8,2e9,.3\n", "'acc@1' looks like one; type: load_runs("),
+    "a value": ("N,D,task,metric,value\n1e8,2e9,a,test_error,.3\n", "columns={'loss': 'value'})"),
     "a score": ("N,D,mAP\n1e8,2e9,.3\n",
                 "columns={'loss': 'mAP'}), and what it measures: task_info={'*': {'metric': 'accuracy'}}"),
     "tabs": (HEAD.replace(",", "\t"), "save it with commas or name it .tsv, or in Python read it yourself: load_runs("),
