@@ -36,20 +36,8 @@ _AXES = {
     "compute": re.compile(r"[a-z]*flops?|compute"),
 }
 _EMBEDDING = {"embed", "emb", "embedding", "embeddings"}
-_QUALIFYING = {
-    "nominal",
-    "total",
-    "model",
-    "approx",
-    "k",
-    "m",
-    "b",
-    "t",
-    "million",
-    "millions",
-    "billion",
-    "billions",
-}
+_QUALIFYING = {"nominal", "total", "model", "approx", "k", "m", "b", "t", "million", "millions", "billion", "billions",
+               "config", "cfg", "args", "hparams"}  # fmt: skip
 _DATA = {"train", "training", "data", "dataset", "corpus"}
 # Words of other things that have a size, or are counted in tokens or FLOP.
 _OTHER = {"per", "batch", "context", "ctx", "seq", "sequence", "length", "vocab", "embed", "embedding", "image", "img",
