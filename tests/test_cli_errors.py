@@ -128,6 +128,10 @@ USER_ERRORS = [
     ("check truncated.nc", "truncated"),
     ("check a-folder", "it is a folder"),
     ("predict good.nc", "say where to forecast"),
+    (
+        "predict good.nc --params 70 --tokens 1T --architecture Pythia",
+        "params 70 lies 6.0 decades below every fitted run: a unit is missing, as in --params 70B",
+    ),
     ("predict good.nc --params 70B --tokens 1T", "--architecture"),
     ("predict good.nc --params 70B --tokens 1T --architecture Pytia", "did you mean 'Pythia'"),
     ("predict good.nc --params 70B --tokens 1T --architecture Pytia", "--new-architecture"),
@@ -285,12 +289,16 @@ def test_json_says_why_a_fit_did_not_converge(words: str, fail: Fail) -> None:
 
 
 def test_an_unconverged_fit_may_be_used_on_purpose(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ["--compute=1e24", "--architecture=Pythia", "--allow-unconverged"]
     for command in ("predict", "plan"):
         assert run([command, str(folder / "unconverged.nc"), *where]) == 0
         assert "did not converge" in capsys.readouterr().out
+    for kind in ("posterior", "curve", "frontier"):
+        of = where if kind == "frontier" else where[2:]
+        drawn = ["plot", str(folder / "unconverged.nc"), kind, "-o", str(tmp_path / kind), *of]
+        assert run(drawn) == 0
 
 
 def test_a_wrong_table_or_option_fails_before_the_sampler_is_loaded(folder: Path) -> None:

@@ -16,7 +16,7 @@ import matplotlib.text
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import make_fit, make_runs
+from helpers import make_fit, make_runs, pile_families
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pypdf import PdfReader
@@ -32,7 +32,7 @@ from bayescale.errors import (
 )
 from bayescale.plots.fan import _left_out
 from bayescale.plots.paths import count
-from bayescale.plots.style import MARKERS, PALETTE, WIDTHS, power
+from bayescale.plots.style import MARKERS, PALETTE, WIDTHS, named, power
 from bayescale.posterior import Fit
 
 FIGURES = ("posterior", "curve", "frontier")
@@ -321,3 +321,35 @@ def test_what_is_no_fit_or_plan_is_answered_with_the_way_to_one(fit: Fit) -> Non
 @pytest.mark.parametrize(("count_", "verb"), [(1, "1 family that does"), (2, "2 families that do")])
 def test_families_left_out_are_counted_in_words(count_: int, verb: str) -> None:
     assert _left_out(count_).startswith(verb)
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("GPT-NeoX", "GPT-NeoX"),
+        ("变压器", "变压器"),
+        ("x" * 32, "x" * 32),
+        ("mamba-2-hybrid-" + "y" * 40 + "-seed-17", "mamba-2-hybrid-yyy…yyyyy-seed-17"),
+        ("$5 a day for $7", r"\$5 a day for \$7"),
+        ("two\nlines", "two lines"),
+    ],
+)  # fmt: skip
+def test_a_label_fits_a_figure(label: str, shown: str) -> None:
+    assert named(label) == shown
+    assert len(shown.replace("\\", "")) <= 32
+
+
+def test_figures_hold_whatever_a_family_is_called(tmp_path: Path) -> None:
+    # Long labels leave no room for the panels, a pair of dollars begins maths that is none.
+    names = {"Pythia": "p" * 180, "GPT-J": "a_$_b_$_{"}
+    table = pile_families().table.replace({"architecture": names})
+    fit = make_fit(runs=bs.load_runs(table), draws=50)
+    plan = bs.plan(fit, bs.Budget(compute=3e23), architecture=names["GPT-J"])
+    for kind in FIGURES:
+        for width in ("text", "column"):
+            figure = draw(kind, fit, plan, width)
+            plots.save(
+                figure, tmp_path / kind
+            )  # a layout that collapses warns, which is an error here
+            inside = figure.axes[0].get_position()
+            assert min(inside.width, inside.height) > 0.1

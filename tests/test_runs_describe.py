@@ -103,3 +103,16 @@ def test_the_loss_of_an_unnamed_task_is_just_the_loss() -> None:
     text = str(load_runs(frame).describe())
     assert "\n  loss [nats/token" in text
     assert "loss of loss" not in text
+
+
+def test_many_architectures_print_by_verdict() -> None:
+    many = pd.concat([table(N, 20 * N if i else WIDE).assign(family=f"f{i}") for i in range(13)])
+    runs = load_runs(many.assign(loss=np.linspace(4.0, 2.0, 65)))
+    said = str(runs.describe()).splitlines()
+    assert "  1 architecture, varied: f0 (5)" in said
+    (tied,) = (line for line in said if line.startswith("  12 architectures, D ∝ N"))
+    assert tied.endswith(
+        "stay at their priors: f1 (5), f2 (5), f3 (5), f4 (5), f5 (5), f6 (5), f7 (5), f8 (5) and 4 more"
+    )
+    few = str(runs.where(architecture=["f0", "f1"]).describe())
+    assert "\n  f0: 5 runs, varied\n" in few

@@ -56,10 +56,21 @@ def test_labels_that_divide_the_rows() -> None:
         [f"run {i}" for i in range(9)],  # a name of each
         ["125M", "125M", "350M", "350M", "125M", "350M", "125M", "350M", "125M"],  # numbers
         ["mine"] * 9,
+        ["short", "middle", "long"] * 3,  # of D
+        ["20x", "100x", "500x", "7x", "33x", "167x", "2x", "10x", "50x"],  # of D/N
     ],
 )
 def test_labels_that_say_nothing_new(labels: list[str]) -> None:
     assert said(load_runs(GRID.assign(kind=labels)), "labels") == []
+
+
+def test_a_size_by_name_is_no_label_though_families_differ() -> None:
+    other = GRID.assign(N=GRID["N"] * ([1.5, 1.6, 1.7] * 3), family="b")
+    both = pd.concat([GRID.assign(family="a"), other])
+    sized = both.assign(size=["s"] * 3 + ["m"] * 3 + ["l"] * 3 + ["s"] * 3 + ["m"] * 3 + ["l"] * 3)
+    assert said(load_runs(sized), "labels") == []
+    mixed = both.assign(recipe=["old", "new"] * 9)
+    assert said(load_runs(mixed), "labels left out: 'recipe' (old, new)")
 
 
 def test_marks_are_no_labels() -> None:
@@ -71,6 +82,10 @@ def test_marks_are_no_labels() -> None:
         GRID.assign(epoch_outlier=[True, False] * 4 + [True]), columns={"flag": "epoch_outlier"}
     )
     assert len(flagged.where(unflagged=True)) == 4
+    first = GRID.assign(
+        outlier=[True] * 3 + [False] * 6
+    )  # those of the smallest model: marks all the same
+    assert said(load_runs(first), "'outlier' was left out")
     assert said(load_runs(GRID.assign(diverged=[0, 1] * 4 + [0])), "'diverged' was left out")
 
 
@@ -90,6 +105,10 @@ def test_losses_apart_at_one_scale() -> None:
         (GRID.rename(columns={"N": "model.n_params"}), "{'params': 'model.n_params'}"),
         (GRID.rename(columns={"D": "train/tokens_total"}), "{'tokens': 'train/tokens_total'}"),
         (GRID.drop(columns="D").assign(train_size=1e5), "{'tokens': 'train_size'}"),
+        (GRID[["loss"]].assign(N=1e9, n_samples=1e5), "{'tokens': 'n_samples'}"),
+        (GRID[["loss"]].assign(N=1e9, n_train=1e5), "{'tokens': 'n_train'}"),
+        (GRID.rename(columns={"N": "trained params, no embedding"}), "{'params': 'trained params, no embedding'}"),
+        (GRID.rename(columns={"D": "seen"}).assign(flops=lambda t: 6 * t["N"] * t["seen"]), "{'tokens': 'seen'}"),
     ],
 )  # fmt: skip
 def test_a_scale_under_a_strange_name(frame: pd.DataFrame, mapping: str) -> None:
@@ -97,7 +116,16 @@ def test_a_scale_under_a_strange_name(frame: pd.DataFrame, mapping: str) -> None
 
 
 @pytest.mark.parametrize(
-    "header", ["image_size", "batch_tokens", "tokens_per_param", "log_params", "vocab_size"]
+    "header",
+    [
+        "image_size",
+        "batch_tokens",
+        "tokens_per_param",
+        "log_params",
+        "vocab_size",
+        "n_layers",
+        "d_model",
+    ],
 )
 def test_what_is_no_scale(header: str) -> None:
     assert said(load_runs(GRID.drop(columns="N").assign(**{header: 512.0})), "no ") == []

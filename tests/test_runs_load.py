@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -322,6 +323,28 @@ def test_rows_with_empty_cells_are_left_out_where_that_is_asked() -> None:
     reported = PLAIN.assign(compute=[None, 1e20, 1e20, 1e21])
     assert len(load_runs(reported, drop_blank=True)) == 3
     assert len(load_runs(reported, drop_blank=True, compute="6ND")) == 4
+
+
+def test_a_comma_too_many_at_the_end_of_every_line(tmp_path: Path) -> None:
+    lines = PLAIN.to_csv(index=False).splitlines()
+    assert load_runs(
+        write(tmp_path / "a.csv", "".join(f"{line},,\n" for line in lines))
+    ) == load_runs(PLAIN)
+
+
+def test_objects_within_a_line_are_columns(tmp_path: Path) -> None:
+    rows = [
+        {"config": {"N": n, "D": d}, "summary": {"val": {"loss": loss}}}
+        for n, d, loss in PLAIN[["params", "tokens", "loss"]].itertuples(index=False)
+    ]
+    path = write(tmp_path / "runs.jsonl", "\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=r"columns=\{'loss': 'summary.val.loss'\}"):
+        load_runs(path)
+    with pytest.raises(DataError, match=r"columns=\{'params': 'config.N', 'tokens': 'config.D'\}"):
+        load_runs(path, columns={"loss": "summary.val.loss"})
+    mapped = {"params": "config.N", "tokens": "config.D", "loss": "summary.val.loss"}
+    plain = load_runs(PLAIN.drop(columns=["run_id", "architecture"]))
+    assert load_runs(path, columns=mapped) == plain
 
 
 def test_a_named_index_is_a_column(tmp_path: Path) -> None:

@@ -174,7 +174,8 @@ def test_one_word_for_every_task() -> None:
     frame = pd.DataFrame(
         {"N": [1e8, 1e9] * 2, "task": [*"aabb"], "value": [30.0, 40.0, 50.0, 60.0]}
     )
-    with pytest.raises(DataError, match=r"say it: task_info=\{'\*': \{'metric': 'accuracy'\}\}"):
+    said = r"say it: task_info=\{'\*': \{'metric': 'accuracy'\}\} of a share that rises, 'error' of one that falls"
+    with pytest.raises(DataError, match=said):
         load_runs(frame, columns={"loss": "value"})
     every = {"metric": "accuracy", "percent": True}
     info: dict[str, dict[str, object]] = {"*": every, "b": {"upper": 0.75}}

@@ -99,6 +99,17 @@ def test_folds_hold_out_what_lies_beyond_and_say_when_nothing_does() -> None:
         folds(runs, "architecture")
 
 
+@pytest.mark.parametrize(("rows", "held"), [(6, [1]), (7, [2]), (9, [3, 2]), (20, [10, 7, 4])])
+def test_the_cuts_of_a_small_table_leave_enough_to_fit(rows: int, held: list[int]) -> None:
+    sizes = np.geomspace(1e8, 1e10, rows)
+    frame = pd.DataFrame({"params": sizes, "tokens": 1e10, "loss": np.linspace(4, 2, rows)})
+    assert [int(f.held_out.sum()) for f in folds(bs.load_runs(frame), "params")] == held
+    with pytest.raises(
+        DataError, match="holds out 1 of 5 rows; at least one must be held out and 5 left"
+    ):
+        folds(bs.load_runs(frame.head(5)), "params")
+
+
 def test_a_table_may_say_itself_what_is_held_out() -> None:
     marks = ["yes" if i in (2, 5) else "no" for i in range(9)]
     runs = bs.load_runs(isoflop().assign(held_out=marks), param_count="total")

@@ -105,7 +105,8 @@ def backtest(
         Hold out the largest scale along an axis (compute is 6·N·D), one architecture or task at a time, or the rows
         that a column held_out marks.
     cut
-        Where the held-out scale begins: 1e20, 1B. May be repeated; by default the 50, 65 and 80 % quantiles.
+        Where the held-out scale begins: 1e20, 1B. May be repeated; by default the 50, 65 and 80 % quantiles,
+        of a small table those that leave five runs to fit.
     folder
         Where finished folds are kept; a back-test that was stopped goes on from there.
     figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,9 +19,11 @@ from bayescale.cli.output import emit_json, notes, number, table, working
 from bayescale.errors import BayescaleError, ForecastError
 
 if TYPE_CHECKING:
+    from bayescale.posterior import Posterior
     from bayescale.predict import Forecast
 
 _AXES = ("params", "tokens", "compute", "unique_tokens", "experts")
+_UNIT_DECADES = 4.0  # so far below the fitted runs nobody forecasts
 _LOSSES = ("median", "lo50", "hi50", "lo90", "hi90")
 
 
@@ -92,6 +96,7 @@ def predict(
             values = zip(_AXES, given, strict=True)
             points = {a: quantities(f"--{a}", v, a) for a, v in values}
             left_out = []
+        _check_units(fitted, points)
         forecast = run_predict(
             fitted,
             params=points.get("params"),
@@ -109,6 +114,21 @@ def predict(
         emit_json(_as_data(forecast, said))
     else:
         _print(forecast, said)
+
+
+def _check_units(fitted: Posterior, points: Mapping[str, list[float] | None]) -> None:
+    """Refuse N or D so far below every fitted run that its unit must be missing: 70 for 70B."""
+    for axis in ("params", "tokens"):
+        smallest = min(
+            (float(m.runs[axis].min()) for m in fitted.members if axis in m.runs), default=0.0
+        )
+        for value in points.get(axis) or []:
+            if 0.0 < value < smallest / 10**_UNIT_DECADES:
+                decades = math.log10(smallest / value)
+                raise ForecastError(
+                    f"{axis} {value:g} lies {decades:.1f} decades below every fitted run: a unit is missing, as in "
+                    f"--{axis} {value:g}B (in a table, in the header: {axis} (B))"
+                )
 
 
 def _as_data(forecast: Forecast, said: list[str]) -> dict[str, object]:

@@ -105,4 +105,4 @@ def _draw(
     fitted = open_fit(fit, allow_unconverged)
     if kind == "posterior":
         return plots.posterior(fitted, width=width)
-    return plots.curve(fitted, width=width)
+    return plots.curve(fitted, width=width, allow_unconverged=allow_unconverged)

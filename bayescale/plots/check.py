@@ -25,6 +25,7 @@ from bayescale.plots.style import (
     given_axes,
     loss_axis,
     marker,
+    named,
     new_figure,
     scale_axis,
     style,
@@ -146,11 +147,11 @@ def check(
             figure, panels = given_axes(axes, 3 * len(tasks))
         for i, task in enumerate(tasks):
             mine = numbers.isel(run=numbers["run_task"].to_numpy() == task).sel(task=task)
-            named = "" if list(tasks) == [UNNAMED["task"]] else f"{task}: "
-            _prior(panels[3 * i], mine, f"{named}prior")
-            _residuals(panels[3 * i + 1], mine, f"{named}posterior")
+            of = "" if list(tasks) == [UNNAMED["task"]] else f"{named(str(task))}: "
+            _prior(panels[3 * i], mine, f"{of}prior")
+            _residuals(panels[3 * i + 1], mine, f"{of}posterior")
             p = float(mine["p"])
-            uniform_panel(panels[3 * i + 2], mine.dropna("step"), f"{named}PIT (p = {p:.2g})")
+            uniform_panel(panels[3 * i + 2], mine.dropna("step"), f"{of}PIT (p = {p:.2g})")
             panels[3 * i + 2].set_ylabel("ECDF − uniform")
             panels[3 * i + 2].set_xlabel("PIT")
     return figure

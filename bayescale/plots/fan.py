@@ -24,6 +24,7 @@ from bayescale.plots.style import (
     given_axes,
     loss_axis,
     marker,
+    named,
     new_figure,
     scale_axis,
     style,
@@ -140,9 +141,9 @@ def _panel(axes: Axes, numbers: xr.Dataset, i: int, known: Sequence[str]) -> Non
     loss_axis(axes, *_loss_range(numbers))
     scale_axis(axes.xaxis, str(numbers.attrs["axis"]))
     if new:
-        axes.set_title(f"{group} (new)", pad=3)
+        axes.set_title(f"{named(group)} (new)", pad=3)
     elif len(known) > 1 or group != UNNAMED["architecture"]:
-        axes.set_title(group, pad=3)
+        axes.set_title(named(group), pad=3)
     design = re.sub(r"\b([ND])\b", r"$\1$", str(one["design"].item()))
     where = axes.transAxes
     axes.text(0.97, 0.95, design, transform=where, ha="right", va="top", fontsize=6)

@@ -23,6 +23,7 @@ from bayescale.plots.style import (
     foot,
     given_axes,
     marker,
+    named,
     new_figure,
     style,
 )
@@ -134,7 +135,7 @@ def _labels(one: xr.Dataset) -> list[str]:
     for kind, group, runs in zip(
         one["kind"].to_numpy(), one["group"].to_numpy(), one["runs"].to_numpy(), strict=True
     ):
-        name = "all runs" if alone and group == UNNAMED["architecture"] else str(group)
+        name = "all runs" if alone and group == UNNAMED["architecture"] else named(str(group))
         said.append(f"{name} ({runs})" if kind == "known" else name)
     return said
 

@@ -19,6 +19,7 @@ from bayescale.plots.style import (
     Width,
     foot,
     given_axes,
+    named,
     new_figure,
     style,
 )
@@ -80,7 +81,8 @@ def _ranking(axes: Axes, design: Design) -> None:
         fill = shade if name in design.portfolio.pilots else "white"
         axes.errorbar(net, row, xerr=error, fmt="o", color=shade, mfc=fill, capsize=2.0, lw=1.0)
     axes.axvline(0.0, color=INK, lw=0.6)
-    axes.set_yticks(range(ranked.sizes["pilot"]), ranked["pilot"].to_numpy().tolist())
+    labels = [named(name) for name in ranked["pilot"].to_numpy().tolist()]
+    axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(-0.6, ranked.sizes["pilot"] - 0.4)
     axes.set_xlabel("net benefit (% of the final budget)")
     axes.grid(axis="y", color=GREY, lw=0.3, alpha=0.4)

@@ -21,6 +21,7 @@ from bayescale.plots.style import (
     colour,
     loss_axis,
     marker,
+    named,
     pair,
     style,
 )
@@ -90,7 +91,7 @@ def _shares(axes: Axes, found: Selection) -> None:
         axes.plot([best, wasted], [row, row], color=GREY, lw=0.5, zorder=1)
         axes.plot(best, row, marker(i), color=colour(i))
         axes.plot(wasted, row, marker(i), color=colour(i), mfc="white")
-    axes.set_yticks(range(len(names)), names[::-1])
+    axes.set_yticks(range(len(names)), [named(name) for name in names[::-1]])
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("P(best) (filled), share wasted (open)")
@@ -99,7 +100,8 @@ def _shares(axes: Axes, found: Selection) -> None:
 def _legend(found: Selection) -> dict[str, Handle]:
     names = found.table["group"].to_numpy().tolist()
     entries: dict[str, Handle] = {
-        name: Line2D([], [], color=colour(i), marker=marker(i)) for i, name in enumerate(names)
+        named(name): Line2D([], [], color=colour(i), marker=marker(i))
+        for i, name in enumerate(names)
     }
     entries["beyond the fitted runs"] = Patch(color=BEYOND, lw=0)
     return entries

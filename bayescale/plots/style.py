@@ -31,6 +31,7 @@ GREY = "#8C8C8C"
 BEYOND = "#F3F3F3"  # the background where no run has been
 FLOOR = "#B0B0B0"
 NOTE_POINTS = 5.5
+_LONGEST, _HEAD = 32, 18  # characters of a label, and of those before what is cut out of its middle
 AXIS = {
     "compute": "training compute (FLOP)",
     "params": "parameters $N$",
@@ -155,6 +156,12 @@ def loss_axis(axes: Axes, low: float, high: float) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axes.set_ylim(low, high)
+
+
+def named(label: str) -> str:
+    """A family's or run's own label as a figure can hold it: both ends of a long one, and no dollar taken for maths."""
+    short = label if len(label) <= _LONGEST else f"{label[:_HEAD]}…{label[_HEAD + 1 - _LONGEST :]}"
+    return " ".join(short.split()).replace("$", r"\$")
 
 
 def given_axes(axes: Axes | Sequence[Axes], needed: int) -> tuple[Figure, list[Axes]]:

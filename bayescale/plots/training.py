@@ -20,6 +20,7 @@ from bayescale.plots.style import (
     foot,
     given_axes,
     loss_axis,
+    named,
     new_figure,
     style,
 )
@@ -69,7 +70,7 @@ def monitor(
         for i, (panel, run) in enumerate(zip(panels, shown, strict=True)):
             _panel(panel, result, run.run_id)
             panel.set_title(
-                f"{run.run_id}: P(≤ {result.problem['target_loss']:g}) = {run.p_target:.2f}"
+                f"{named(run.run_id)}: P(≤ {result.problem['target_loss']:g}) = {run.p_target:.2f}"
             )
             panel.set_xlabel("fraction of training")
             if i % columns == 0:

@@ -23,6 +23,7 @@ from bayescale.plots.style import (
     Handle,
     Width,
     loss_axis,
+    named,
     pair,
     power,
     scale_axis,
@@ -75,8 +76,8 @@ def frontier(plan: Plan, *, width: Width = "text", axes: Sequence[Axes] | None =
 def _whose(plan: Plan) -> str:
     """Family and task, where they have names."""
     sides = ("architecture", "task")
-    named = [plan.problem[s] for s in sides if plan.problem[s] != UNNAMED[s]]
-    return " on ".join(named)
+    said = [named(plan.problem[s]) for s in sides if plan.problem[s] != UNNAMED[s]]
+    return " on ".join(said)
 
 
 def _valleys(axes: Axes, numbers: xr.Dataset, plan: Plan) -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bayescale.errors import ForecastError
-from bayescale.plots.style import GREY, INK, Width, pair, style
+from bayescale.plots.style import GREY, INK, Width, named, pair, style
 from bayescale.predict import Comparison
 
 _LINEAR = 1.0  # nats about zero that are drawn in proportion; beyond, by decades
@@ -114,7 +114,7 @@ def _differences(axes: Axes, numbers: xr.Dataset) -> None:
 
 
 def _rows(axes: Axes, numbers: xr.Dataset) -> None:
-    names = list(numbers["model"].to_numpy())
+    names = [named(str(name)) for name in numbers["model"].to_numpy()]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
 

@@ -53,7 +53,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "params_total": ("n_total", "total_params", "total_parameters", "n_params_total"),
     "params_non_embedding": ("n_nonembedding", "n_non_embedding", "non_embedding_params",
                              "nonembedding_params", "params_nonembedding",
-                             "params_no_embedding", "non_embedding_parameters"),
+                             "params_no_embedding", "non_embedding_parameters", "n_non_emb",
+                             "params_non_emb", "non_emb_params", "params_non_embed",
+                             "n_params_non_embed", "n_params_non_embedding"),
     "params_active": ("active_params", "n_active", "activated_params", "active_parameters"),
     "forward_flops": ("forward_flop", "fwd_flops", "inference_flops", "flops_per_token", "macs",
                       "gmacs", "mmacs", "tmacs", "gmacs_per_sample", "macs_per_sample", "gflops",
@@ -66,7 +68,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Names that mean an amount of data only when a unit says so: `data` alone is often a corpus name.
 _NEED_UNIT = {"data": "tokens", "dataset_size": "tokens", "data_size": "tokens",
-              "training_data": "tokens", "train_data": "tokens", "dataset": "tokens"}  # fmt: skip
+              "training_data": "tokens", "train_data": "tokens", "dataset": "tokens",
+              "training_dataset_size": "tokens", "training_data_size": "tokens"}  # fmt: skip
 _NAME_UNITS = {"gmacs": "GMACs", "mmacs": "MMACs", "tmacs": "TMACs", "macs": "MACs",
                "gmacs_per_sample": "GMACs", "macs_per_sample": "MACs", "mult_adds": "MACs",
                "gflops": "GFLOP", "gflop": "GFLOP", "mflops": "MFLOP"}  # fmt: skip
@@ -213,8 +216,9 @@ def _column(name: str, header: str, unit_text: str) -> Column:
     try:
         return Column(header, parse_unit(unit_text, name), unit_text)
     except DataError as error:
+        example = "PFLOP" if name in ("compute", "forward_flops") else "M"
         raise DataError(
-            f"column {header!r}: {error}; rename it, or say columns={{{name!r}: '<header> (M)'}}"
+            f"column {header!r}: {error}; rename it, or say its unit: columns={{{name!r}: '{header} ({example})'}}"
         ) from None
 
 

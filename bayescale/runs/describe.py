@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.runs.columns import UNNAMED
-from bayescale.runs.quantities import format_quantity
 from bayescale.runs.table import Runs, flagged
 from bayescale.wording import counted
 
@@ -105,7 +103,9 @@ class Description:
         return asdict(self)
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        from bayescale.runs.shown import lines  # shown.py needs Description
+
+        return "\n".join(lines(self))
 
 
 def describe(runs: Runs) -> Description:
@@ -260,36 +260,3 @@ def _count_warnings(runs: Runs) -> list[str]:
         listed = ", ".join(f"{c} in {counted(int(matches[c].sum()), 'run')}" for c in used)
         return [f"mixed parameter counts: N is {listed}"]
     return []
-
-
-def _lines(d: Description) -> list[str]:
-    lines = [
-        f"{d.name}: {counted(d.rows, 'row')}, {counted(d.runs, 'run')}, "
-        f"{counted(len(d.architectures), 'architecture')}, {counted(len(d.tasks), 'task')}, "
-        f"hash {d.hash[:12]}",
-        f"  N: {d.param_count or 'count not stated'}; C: {d.compute_source or 'none'}",
-    ]
-    if d.citation:
-        lines.append(f"  {d.citation}")
-    lines += [
-        f"  {axis}  {format_quantity(low) if axis != 'C' else f'{low:.3g} FLOP'} – "
-        f"{format_quantity(high) if axis != 'C' else f'{high:.3g} FLOP'}  "
-        f"({d.design.decades[axis]:.2f} decades)"
-        for axis, (low, high) in d.design.ranges.items()
-    ]
-    lines += [
-        f"  loss{'' if task == UNNAMED['task'] else f' of {task}'} [{d.tasks[task]}]  {low:.4g} – {high:.4g}  "
-        f"(reducible loss × {d.loss_ratio[task]:.1f}, rough)"
-        for task, (low, high) in d.loss_range.items()
-    ]
-    if d.by_architecture:
-        lines.append("architectures, each alone:")
-        lines += [
-            f"  {a.name}: {counted(a.runs, 'run')}, {a.verdict or 'varied'}"
-            for a in d.by_architecture
-        ]
-    for title, texts in (("flagged", d.flagged), ("warnings", d.warnings), ("notes", d.notes)):
-        if texts:
-            lines.append(f"{title}:")
-            lines += [f"  {text}" for text in texts]
-    return lines

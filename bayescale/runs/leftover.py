@@ -29,12 +29,15 @@ _POINT = (
     "unique_tokens",
     "experts",
 )
-_GROUPS = ("study", "architecture", "task", "params", "tokens", "compute", "run_id", "sweep")
+_GROUPS = ("study", "architecture", "task", "run_id", "sweep")
 _AXES = {
-    "params": re.compile(r"size|parameters?|[a-z]*params?|n"),
-    "tokens": re.compile(r"[a-z]*tokens?|samples?|examples?|images?|seen|d"),
+    "params": re.compile(r"size|parameters?|[a-z]*params?"),
+    "tokens": re.compile(r"[a-z]*tokens?|samples?|examples?|images?|seen"),
     "compute": re.compile(r"[a-z]*flops?|compute"),
 }
+_EMBEDDING = {"embed", "emb", "embedding", "embeddings"}
+_QUALIFYING = {"nominal", "total", "model", "approx", "k", "m", "b", "t", "million", "millions", "billion", "billions",
+               "config", "cfg", "args", "hparams"}  # fmt: skip
 _DATA = {"train", "training", "data", "dataset", "corpus"}
 # Words of other things that have a size, or are counted in tokens or FLOP.
 _OTHER = {"per", "batch", "context", "ctx", "seq", "sequence", "length", "vocab", "embed", "embedding", "image", "img",
@@ -59,11 +62,15 @@ def likely_scales(raw: RawTable, unused: Sequence[str], found: Sequence[str]) ->
 
 def _axis(words: set[str]) -> str:
     """Which of N, D, C the words of a header speak of; empty for none of them."""
-    if words & (_OTHER | _LOGS):
+    if words & (_LOGS | _OTHER) and not (words & {"non", "no"} and words & _EMBEDDING):
         return ""
-    if "size" in words and words & _DATA:
+    if words & _DATA and words & {"size", "n", "num", "number"}:
         return "tokens"
-    return next((a for a, named in _AXES.items() if any(map(named.fullmatch, words))), "")
+    # A letter means N or D where the other words only qualify it: `n_nominal`, and not `n_layers`.
+    for axis, letter in (("params", "n"), ("tokens", "d")):
+        if letter in words and words - {letter} <= _QUALIFYING:
+            return axis
+    return next((a for a, noun in _AXES.items() if any(map(noun.fullmatch, words))), "")
 
 
 def missing_scale(raw: RawTable, unused: Sequence[str]) -> DataError:
@@ -85,8 +92,9 @@ def note_scales(
 ) -> None:
     """Say that a column left out may be the N, D or C that the table lacks: a law of less would be fitted."""
     symbols = {"params": "N", "tokens": "D", "compute": "C"}
-    if sum(any(name.startswith(axis) for name in found) for axis in _AXES) > 1:
-        return  # the third follows
+    have = {axis for axis in _AXES if any(name.startswith(axis) for name in found)}
+    if have >= {"params", "tokens"}:
+        return  # C follows
     for axis, header in likely_scales(raw, unused, found).items():
         notes.append(
             f"no {symbols[axis]} was found: if {header!r} is it, say columns={{{axis!r}: {header!r}}}"
@@ -97,14 +105,16 @@ def note_labels(
     raw: RawTable, unused: Sequence[str], frame: pd.DataFrame, notes: list[str]
 ) -> None:
     """Say which columns of labels were left out that divide rows of one architecture, task and study; marks apart."""
-    found = {h: c for h in unused if _divides(c := _cells(raw, h, frame), frame)}
+    found = {h: c for h in unused if _is_label(c := _cells(raw, h, frame))}
     marks = [h for h, cells in found.items() if _is_mark(h, cells)]
     for header in marks:
         notes.append(
             f"{header!r} was left out: if it marks rows that are suspect, columns={{'flag': {header!r}}}, and "
             ".where(unflagged=True) leaves them out"
         )
-    labels = [h for h, cells in found.items() if h not in marks and _are_words(cells)]
+    labels = [
+        h for h, c in found.items() if h not in marks and _are_words(c) and _divides(c, frame)
+    ]
     if not labels:
         return
     listed = ", ".join(_described(h, found[h]) for h in labels[:_NAMED])
@@ -196,13 +206,35 @@ def _is_mark(header: str, cells: pd.Series) -> bool:
 
 
 def _divides(cells: pd.Series, frame: pd.DataFrame) -> bool:
-    """Whether cells repeat, and say something that no column in use says."""
-    return _is_label(cells) and not any(
+    """Whether labels say something that no column in use says."""
+    if any(_follows(cells, frame, scale) for scale in _scales(frame)):
+        return False
+    return not any(
         bool((cells.groupby(frame[g].to_numpy()).nunique() <= 1).all())
         for g in _GROUPS
         # Of a column that is different in most rows nothing follows.
         if g in frame.columns and frame[g].nunique() <= len(frame) // 2
     )
+
+
+def _scales(frame: pd.DataFrame) -> list[pd.Series]:
+    """N, D, C and D/N of every row, as far as the table has them."""
+    found = [frame[axis].astype(float) for axis in _AXES if axis in frame.columns]
+    if {"params", "tokens"} <= set(frame.columns):
+        ratio = frame["tokens"].astype(float) / frame["params"].astype(float)
+        # What is meant as 20 tokens a parameter is so to about a percent.
+        found.append(pd.Series(np.log10(ratio.to_numpy()).round(2), index=frame.index))
+    return found
+
+
+def _follows(cells: pd.Series, frame: pd.DataFrame, scale: pd.Series) -> bool:
+    """Whether each label is a stretch of a scale within every architecture and task, as `small` and `large` are."""
+    group = ["architecture", "task"]
+    rows = frame[group].assign(scale=scale, label=cells).sort_values([*group, "scale", "label"])
+    within = (rows[group] == rows[group].shift()).all(axis=1)
+    changes = int((within & (rows["label"] != rows["label"].shift())).sum())
+    several = rows.groupby(group)["label"].nunique()
+    return changes > 0 and changes == int((several - 1).sum())
 
 
 def _moves_within(cells: pd.Series, rows: pd.DataFrame, place: list[str]) -> bool:

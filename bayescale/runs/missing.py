@@ -10,11 +10,14 @@ from bayescale.runs.columns import normalise
 
 _LOSS_WORDS = {"loss", "losses", "xent", "nll", "ppl", "perplexity", "bpb", "bpt", "error", "err",
                "acc", "accuracy", "top1", "acc1", "entropy"}  # fmt: skip
-_SCORE_WORDS = {"score", "scores", "map", "map50", "f1", "auc", "auroc", "em", "bleu", "rouge", "miou", "iou", "pass",
-                "recall", "precision", "value", "top1", "top5"}  # fmt: skip
+_SHARE_WORDS = {"map", "map50", "f1", "auc", "auroc", "em", "bleu", "rouge", "miou", "iou", "pass", "recall",
+                "precision", "top1", "top5"}  # fmt: skip
+# Of what, and which way, another column or nobody says.
+_UNSAID = {"value", "score", "scores", "metric_value"}
 _COUNTING = {"loss", "top", "rate", "train"}
 _PROPOSED = 12
-_STAGE_WORDS = {"eval", "val", "valid", "validation", "test", "final", "mean", "avg"}
+_STAGE_WORDS = {"eval", "val", "valid", "validation", "test", "final", "mean", "avg", "summary", "metrics",
+                "cross"}  # fmt: skip
 
 
 def loss_like(headers: Sequence[str]) -> dict[str, str]:
@@ -52,9 +55,10 @@ def missing_loss(label: str, source: str, headers: Sequence[str]) -> DataError:
     if not likely and all(_is_number(h) for h in headers):
         return DataError(f"{label}: the first line holds numbers (expected the headers)")
     if not likely:
-        scores = [h for h in headers if _SCORE_WORDS & set(normalise(h).split("_"))]
-        header = scores[0] if scores else "<header>"
-        means = ", and what it measures: task_info={'*': {'metric': 'accuracy'}}" if scores else ""
+        shares = [h for h in headers if _SHARE_WORDS & set(normalise(h).split("_"))]
+        unsaid = [h for h in headers if normalise(h) in _UNSAID]
+        header = [*shares, *unsaid, "<header>"][0]
+        means = ", and what it measures: task_info={'*': {'metric': 'accuracy'}}" if shares else ""
         return DataError(
             f"{label}: no column 'loss' and none that looks like one "
             f"(columns: {', '.join(map(repr, headers))}); "

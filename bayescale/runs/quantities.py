@@ -30,7 +30,7 @@ _BYTES = {
     "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "pb": 1e15,
     "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30, "tib": 2.0**40, "pib": 2.0**50,
 }  # fmt: skip
-_DATA_NOUNS = r"(tok(en)?s?|examples?|samples?|images?)$"
+_DATA_NOUNS = r"(tok(en)?s?|examples?|samples?|images?|datapoints?)$"
 _NOUNS = {
     "tokens": _DATA_NOUNS, "unique_tokens": _DATA_NOUNS, "step": r"(steps?|iter(ation)?s?)$",
     "compute": r"flops?$", "forward_flops": r"(flops?|macs?)$",
@@ -40,6 +40,7 @@ _DAYS = re.compile(r"^(?P<scale>[a-z]*?)(flops?(/s)?|f)?[ _/-]*(?P<time>days?|ho
 _NUMBER = re.compile(
     r"^(?P<number>[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?)\s*(?P<unit>[a-zµ%/ _-]*)$", re.IGNORECASE
 )
+_TEN_TO = re.compile(r"^([x×*·]\s*)?(1e|10\s*(\^|\*\*)\s*)(?P<power>\d{1,2})$")
 _TIMES_TEN = re.compile(r"\s*[x×*·]\s*10\s*(\^|\*\*)\s*", re.IGNORECASE)
 _THOUSANDS = re.compile(r"^[+-]?\d{1,3}([,_ ]\d{3})+(\.\d+)?(?=\D*$)")
 
@@ -61,7 +62,7 @@ PLAIN = Unit()
 
 
 def parse_unit(text: str, quantity: str) -> Unit:
-    """Read a unit such as `B`, `GFLOP`, `PF-days`, `GMACs` or `GB`.
+    """Read a unit such as `B`, `1e9`, `GFLOP`, `PF-days`, `GMACs` or `GB`.
 
     Parameters
     ----------
@@ -83,6 +84,9 @@ def parse_unit(text: str, quantity: str) -> Unit:
     low = word.lower()
     if quantity in DATA_AMOUNTS and low in _BYTES:
         return Unit(_BYTES[low], None, is_bytes=True)
+    if found := _TEN_TO.match(low):
+        power = int(found["power"])
+        return Unit(10.0**power, power)
     if quantity == "compute" and (found := _DAYS.match(low)):
         seconds = 86_400.0 if found["time"].startswith("day") else 3_600.0
         if found["scale"] in _POWERS:

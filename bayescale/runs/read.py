@@ -141,8 +141,11 @@ def _read_separated(text: str, label: str, separator: str) -> RawTable:
     if not any(headers):
         raise DataError(f"{label}: the first line is blank (expected the headers)")
     if len(headers) == 1:
+        if re.fullmatch(r"sep=.", headers[0]):
+            raise DataError(
+                f"{label}: the first line, {headers[0]!r}, is for Excel alone; delete it"
+            )
         _check_separator(text.splitlines(), label, separator)
-    _check_headers(label, headers)
     try:
         # The header is read as a row: it sets the width, so that a longer row is an error. Given as
         # names, it would shift or drop cells.
@@ -163,7 +166,11 @@ def _read_separated(text: str, label: str, separator: str) -> RawTable:
         raise DataError(f"{label}: cannot be read as a table: {reason}") from None
     frame = frame.iloc[1:].set_axis(headers, axis=1)
     rows = np.arange(len(frame)) + 2
-    filled = ~(frame.isna() | (frame == "")).all(axis=1).to_numpy(dtype=bool)
+    written = ~(frame.isna() | (frame == ""))
+    filled = written.any(axis=1).to_numpy(dtype=bool)
+    # A column without header and cells is a comma too many at the end of every line.
+    frame = frame.loc[:, written.any(axis=0).to_numpy(dtype=bool) | (np.array(headers) != "")]
+    _check_headers(label, list(frame.columns))
     if not filled.any():
         raise DataError(f"{label} has a header but no rows")
     return RawTable(frame[filled].reset_index(drop=True), rows[filled], label, LINES_BELOW_HEADER)
@@ -188,8 +195,10 @@ def _check_separator(lines: list[str], label: str, separator: str) -> None:
 
 def _check_headers(label: str, headers: list[str]) -> None:
     twice = sorted({h for h in headers if headers.count(h) > 1})
+    if twice == [""]:
+        raise DataError(f"{label}: {headers.count('')} columns have no header; give each one")
     if twice:
-        raise DataError(f"{label}: header {twice[0]!r} occurs more than once")
+        raise DataError(f"{label}: header {twice[-1]!r} occurs more than once")
 
 
 def _read_lines(text: str, label: str) -> RawTable:
@@ -208,7 +217,8 @@ def _read_lines(text: str, label: str) -> RawTable:
             raise DataError(f"{label}: line {number} is no JSON object (expected one run a line)")
         records.append(record)
         rows.append(number)
-    frame = pd.DataFrame.from_records(records)
+    # An object within a run, as experiment trackers write them: {"config": {"params": 1}} is a column config.params.
+    frame = pd.json_normalize(records)
     return RawTable(frame, np.array(rows), label, LINES)
 
 

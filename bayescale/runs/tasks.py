@@ -160,7 +160,8 @@ def make_task(
     if inferred is None:
         raise DataError(
             f"column {header!r} does not say what it measures; say it: "
-            f"task_info={{{(key or name)!r}: {{'metric': 'accuracy'}}}} (one of {', '.join(METRICS)})"
+            f"task_info={{{(key or name)!r}: {{'metric': 'accuracy'}}}} of a share that rises, 'error' of one "
+            f"that falls, 'loss' of whatever else falls (one of {', '.join(METRICS)})"
         )
     says_unit = bool(re.search(r"\bnats?\b", header.lower()))
     return (

@@ -38,7 +38,8 @@ def folds(runs: Runs, by: By, cuts: Sequence[float] | None = None) -> list[Fold]
         a cut: a rolling origin where there are several cuts. ``architecture`` and ``task`` leave one out at a time.
         ``held_out`` takes the rows that the table's column of that name marks, in one fold.
     cuts : sequence of float, optional
-        Values of the axis; by default its 50, 65 and 80 % quantiles over runs.
+        Values of the axis; by default its 50, 65 and 80 % quantiles over runs, of a small table those that leave five
+        rows to fit, or its largest value.
 
     Raises
     ------
@@ -59,8 +60,15 @@ def folds(runs: Runs, by: By, cuts: Sequence[float] | None = None) -> list[Fold]
         return [_marked(runs)]
     scale = scale_of(runs.table, by)
     if cuts is None:
-        cuts = sorted({float(v) for v in np.quantile(scale, QUANTILES, method="higher")})
+        cuts = _default_cuts(scale)
     return [_beyond(runs, by, scale, cut) for cut in cuts]
+
+
+def _default_cuts(scale: np.ndarray) -> list[float]:
+    """Quantiles that leave enough to fit; where none does, the largest value, which may leave too little as well."""
+    quantiles = {float(v) for v in np.quantile(scale, QUANTILES, method="higher")}
+    enough = sorted(cut for cut in quantiles if (scale < cut).sum() >= MIN_FITTED)
+    return enough or [float(scale.max())]
 
 
 def scale_of(table: pd.DataFrame, by: str) -> np.ndarray:
