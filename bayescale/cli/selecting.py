@@ -55,7 +55,7 @@ def select(
     high
         Largest budget, in FLOP.
     architecture
-        Where studies are compared: of which architecture.
+        Where studies, experts or unique tokens are compared: of which architecture.
     task
         Needed where several were fitted.
     further
