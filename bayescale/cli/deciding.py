@@ -17,6 +17,7 @@ from bayescale.cli.options import (
     quantity,
 )
 from bayescale.errors import PlanError
+from bayescale.files import figure_files
 
 if TYPE_CHECKING:
     from bayescale.posterior import Posterior
@@ -108,9 +109,11 @@ class Drawing:
     plot: Path | None = None
     force: Flag = False
 
-    def check(self) -> None:
-        """Refuse, before any work is done, a figure that cannot be written."""
+    def check(self, other: Path | None = None) -> None:
+        """Refuse, before any work is done, a figure that cannot be written, or that would replace another output."""
         check_figure(self.plot, self.force)
+        if self.plot is not None and other in figure_files(self.plot):
+            raise PlanError(f"{other} would be the figure too; name another file for one of them")
 
     def save(self, kind: str, *numbers: Any) -> list[Path]:
         """Draw with a function of :mod:`bayescale.plots`, if a figure is asked for; the files written."""
