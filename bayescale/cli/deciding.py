@@ -17,7 +17,6 @@ from bayescale.cli.options import (
     quantity,
 )
 from bayescale.errors import PlanError
-from bayescale.files import figure_files
 
 if TYPE_CHECKING:
     from bayescale.posterior import Posterior
@@ -109,11 +108,9 @@ class Drawing:
     plot: Path | None = None
     force: Flag = False
 
-    def check(self, other: Path | None = None) -> None:
-        """Refuse, before any work is done, a figure that cannot be written, or that would replace another output."""
-        check_figure(self.plot, self.force)
-        if self.plot is not None and other in figure_files(self.plot):
-            raise PlanError(f"{other} would be the figure too; name another file for one of them")
+    def check(self, *others: Path | None) -> None:
+        """Refuse, before any work is done, a figure that cannot be written, or is another file of the command."""
+        check_figure(self.plot, self.force, *others)
 
     def save(self, kind: str, *numbers: Any) -> list[Path]:
         """Draw with a function of :mod:`bayescale.plots`, if a figure is asked for; the files written."""
