@@ -42,6 +42,7 @@ COMMANDS = [
     ("select",),
     ("stopping",),
     ("pareto",),
+    ("lifetime",),
     ("cheapest",),
     ("cost",),
     ("hardware",),

@@ -56,6 +56,7 @@ FIGURES = [
     "design good.nc absent.toml --plot there",
     "score --ledger absent.jsonl --plot there",
     "models show saturating --plot there",
+    "plan good.nc --compute 1e24 --architecture Pythia --plot there",
 ]
 # Words of the command, and what its one line must contain.
 USER_ERRORS = [
@@ -69,7 +70,21 @@ USER_ERRORS = [
             "stopping good.nc --per-nat 1e8 --price-per-hour 2 --mfu .4 --hardware H100-SXM",
             "pareto good.nc --low 1e22 --high 1e23 --mfu .4 --hardware H100-SXM",
             "plan good.nc --compute 1e24",
+            "lifetime good.nc --target-loss 2",
         )
+    ),
+    ("lifetime good.nc --target-loss -2 --architecture Pythia", "target_loss = -2"),
+    (
+        "lifetime good.nc --target-loss 2 --served-tokens few --architecture Pythia",
+        "--served-tokens",
+    ),
+    ("lifetime compute.nc --target-loss 2 --architecture Pythia", "no N and D"),
+    ("plan good.nc --compute 1e24 --architecture Pythia --failed .1", "give price_per_hour"),
+    (f"plan good.nc --dollars 5e6 {PRICES} --restarts -1 --architecture Pythia", "restarts = -1"),
+    ("plan good.nc --compute 1e24 --architecture Pythia --backtest mine.json", "no back-test"),
+    (
+        "select good.nc --compute 1e24 --by experts --among 1 --architecture Pythia",
+        "two values or more",
     ),
     ("models show parametr-data", "did you mean 'parameter-data'"),
     ("models show nope.toml", "no model file"),

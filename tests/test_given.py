@@ -135,6 +135,12 @@ def test_experts_in_a_law_of_both_axes(tmp_path: Path) -> None:
     assert many.by_utility["loss"].loss < dense.by_utility["loss"].loss
     assert many.problem["experts"] == 64.0
     assert "64 experts" in str(many)
+    # As a choice: more experts at the same FLOP are better in every draw here, by as much as the plans say.
+    chosen = select(both, 1e22, by="experts", among=[1, 64], high=1e23, **ALLOWED)
+    assert chosen.best == "64 experts"
+    np.testing.assert_allclose(
+        chosen.table["loss"], [one.by_utility["waste"].loss, many.by_utility["waste"].loss]
+    )
     # A stack takes what one of its laws reads.
     stacked = Stacked((both, make_fit(runs=make_runs(), draws=60)), (0.5, 0.5))
     assert plan(stacked, 1e22, experts=64.0, **ALLOWED).problem["experts"] == 64.0
@@ -176,6 +182,52 @@ def test_a_pilot_of_its_own_data(many: Fit) -> None:
     own = found.table.sel(pilot="as the run")
     assert float(own["evsi"]) == float(stated.table["evsi"][0])
     assert float(found.table.sel(pilot="repeated")["evsi"]) != float(own["evsi"])
+
+
+def test_unique_tokens_as_a_choice(
+    many: Fit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = select(many, 1e22, by="unique_tokens", among=[FEW, 2e10], high=1e23, **ALLOWED)
+    assert found.table["group"].to_numpy().tolist() == ["5B unique tokens", "20B unique tokens"]
+    # More data are never worse, at any budget and in any draw.
+    assert found.best == "20B unique tokens"
+    few, more = (
+        IsoFlop.of(many, many.groups(), 1e22, {"unique_tokens": u}).frontier_loss
+        for u in (FEW, 2e10)
+    )
+    assert (more <= few * (1.0 + 1e-9)).all()
+    # Where fewer than 5B tokens are best anyway the two are one, and the first is counted.
+    assert float(found.table["p_best"][0]) == np.mean(few <= more) < 0.05
+    for value, loss in zip((FEW, 2e10), found.table["loss"].to_numpy(), strict=True):
+        own = plan(many, 1e22, unique_tokens=value, **ALLOWED)
+        assert loss == pytest.approx(own.by_utility["waste"].loss, rel=1e-9)
+    assert found.headline().startswith("Which unique tokens at 1e+22 FLOP: 20B unique tokens")
+    saved = str(many.save(tmp_path / "fit.nc"))
+    words = ["select", saved, "--compute", "1e22", "--high", "1e23", "--by", "unique_tokens"]
+    words += ["--among", "5B", "--among", "20B", "--allow-experimental", "--json"]
+    assert run(words) == 0
+    assert json.loads(capsys.readouterr().out)["best"] == found.best
+    assert run([*words, "--new", "x"]) == 1
+    assert "names a group" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"among": None}, "name the unique tokens to choose from in among"),
+        ({"among": [FEW]}, "two values or more; unique_tokens: 5B unique tokens"),
+        ({"among": [FEW, FEW]}, "in the list more than once"),
+        ({"among": [FEW, -1.0]}, r"unique_tokens = -1 .expected from 1"),
+        ({"among": [FEW, "many"]}, "unique_tokens = 'many'"),
+        ({"among": [FEW, 2e10], "unique_tokens": FEW}, "is what is chosen"),
+        ({"by": "experts", "among": [1, 64]}, "experts is not read by 'repeated-data'"),
+        ({"by": "epochs", "among": [1, 4]}, "unknown side to choose 'epochs'"),
+    ],
+)
+def test_bad_choices_of_an_input(fit: Fit, options: dict[str, Any], message: str) -> None:
+    asked_for = {"by": "unique_tokens", "architecture": "gpt"} | options
+    with pytest.raises(BayescaleError, match=message):
+        select(fit, 1e22, **asked_for, **ALLOWED)
 
 
 def test_files_and_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,6 +194,11 @@ def test_a_problem_file_asks_what_options_ask(tmp_path: Path) -> None:
     by_hand = bs.Budget(dollars=5e6, price_per_hour=2.7, mfu=0.4, hardware="H100-SXM")
     assert found.get_budget() == by_hand
     assert [r.name for r in found.risks() or []] == ["cvar:0.1"]
+    path.write_text('risk = "quantile:0.9"\n[budget]\ncompute = 1e24')
+    assert [r.name for r in load_problem(path).risks() or []] == ["quantile:0.9"]
+    path.write_text("risk = 3\n[budget]\ncompute = 1e24")
+    with pytest.raises(PlanError, match="risk"):
+        load_problem(path)
     path.write_text('new_architecture = "mamba-3"\n[budget]\ncompute = 1e24')
     assert load_problem(path).group() == bs.New("mamba-3")
 

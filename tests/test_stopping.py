@@ -23,6 +23,7 @@ from bayescale.decide import (
     PerNat,
     Stopping,
     cheapest,
+    hardware_table,
     pareto,
     pareto_set,
     stopping,
@@ -195,7 +196,7 @@ def test_the_pareto_set_is_that_of_brute_force(size: int) -> None:
 
 
 def test_actions_that_none_beats(fit: Fit, weighed: xr.Dataset) -> None:
-    assert weighed.attrs["objectives"] == ["risk", "serving_flop", "money", "kgco2e"]
+    assert weighed.attrs["objectives"] == ["risk", "serving_flop", "latency", "money", "kgco2e"]
     inside = weighed.isel(action=weighed["efficient"].to_numpy())
     # At one N nothing but budget and fleet is left: within a fleet, less loss costs more.
     table = np.stack([weighed[n] for n in weighed.attrs["objectives"]], axis=1)
@@ -207,6 +208,10 @@ def test_actions_that_none_beats(fit: Fit, weighed: xr.Dataset) -> None:
     rate = fleet.rates(1)
     hours = float(one["compute"]) / float(np.asarray(rate.flop).ravel()[0])
     assert float(one["money"]) == pytest.approx(hours * float(np.ravel(rate.money)[0]))
+    # Two bytes a parameter, read once a token.
+    assert float(one["latency"]) == pytest.approx(
+        2 * float(one["params"]) / (fleet.chip.bandwidth or 0)
+    )
     assert float(one["kgco2e"]) == pytest.approx(hours * float(np.ravel(rate.kgco2e)[0]))
     iso = IsoFlop.of(fit, fit.groups(), float(one["compute"]))
     loss = iso.loss(iso.log_reducible(np.log([float(one["params"])])))
@@ -218,6 +223,16 @@ def test_a_dearer_and_dirtier_fleet_is_never_chosen(fit: Fit) -> None:
     worse = Fleet(hardware="H100-SXM", mfu=0.4, price_per_hour=2.5)
     found = pareto(fit, [worse, better], 1e22, 1e23)
     assert set(found["fleet"].to_numpy()[found["efficient"].to_numpy()]) == {1}
+
+
+def test_a_latency_is_of_a_known_bandwidth(fit: Fit) -> None:
+    unknown = next(n for n, chip in hardware_table().items() if chip.bandwidth is None)
+    found = pareto(fit, [FLEETS[0], Fleet(hardware=unknown, mfu=0.4)], 1e22, 1e23)
+    assert "latency" not in found
+    # Of one fleet it goes with N, as the cost of serving does, and rules nothing out.
+    alone = pareto(fit, FLEETS[0], 1e22, 1e23)
+    table = np.stack([alone[n] for n in alone.attrs["objectives"] if n != "latency"], axis=1)
+    np.testing.assert_array_equal(alone["efficient"], pareto_set(table))
 
 
 def test_the_pareto_figure_draws_its_numbers(weighed: xr.Dataset) -> None:

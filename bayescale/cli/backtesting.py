@@ -127,7 +127,7 @@ def backtest(
     check_output(output, force, runs)
     settings = sampling.settings()
     check_counts(jobs=jobs, cores=cores)
-    check_figure(figure, force)
+    check_figure(figure, force, output)
     cuts = [
         quantity("--cut", text, by if by in ("params", "tokens") else "compute") for text in cut
     ]

@@ -108,9 +108,9 @@ class Drawing:
     plot: Path | None = None
     force: Flag = False
 
-    def check(self) -> None:
-        """Refuse, before any work is done, a figure that cannot be written."""
-        check_figure(self.plot, self.force)
+    def check(self, *others: Path | None) -> None:
+        """Refuse, before any work is done, a figure that cannot be written, or is another file of the command."""
+        check_figure(self.plot, self.force, *others)
 
     def save(self, kind: str, *numbers: Any) -> list[Path]:
         """Draw with a function of :mod:`bayescale.plots`, if a figure is asked for; the files written."""

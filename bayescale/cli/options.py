@@ -233,9 +233,13 @@ def check_output(path: Path, force: bool, *inputs: Path | str) -> None:
         raise BayescaleError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def check_figure(path: Path | None, force: bool) -> None:
-    """:func:`check_output` for both files of a figure, if one is asked for."""
+def check_figure(path: Path | None, force: bool, *others: Path | None) -> None:
+    """:func:`check_output` for both files of a figure, if one is asked for; ``others`` are the command's own."""
     for target in [] if path is None else figure_files(path):
+        if target in others:
+            raise BayescaleError(
+                f"{target} would be the figure too; name another file for one of them"
+            )
         check_output(target, force)
 
 

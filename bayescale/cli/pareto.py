@@ -1,4 +1,4 @@
-"""`bayescale pareto`: actions that no other one beats in loss, money, emissions and cost of serving."""
+"""`bayescale pareto`: actions that no other one beats in loss, money, emissions, cost and latency of serving."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pareto(
     drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
-    """List the actions that no other one beats in loss, money, emissions and cost of serving.
+    """List the actions that no other one beats in loss, money, emissions, cost and latency of serving.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def plan(
     """
     if output is not None:
         check_output(output, drawing.force, fit, *([problem] if problem else []))
-    drawing.check()
+    drawing.check(output, problem)
     options = {
         "budget": spending,
         "risk": list(risk),

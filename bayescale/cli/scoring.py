@@ -54,7 +54,7 @@ def score(
         raise PlanError("a plan is scored by an outcome: bayescale score plan.json outcome.csv")
     if plan is None and ledger is None:
         raise PlanError("nothing to score: name a plan and its outcome, or a --ledger to sum up")
-    check_figure(plot, force)
+    check_figure(plot, force, ledger, plan)
     from bayescale import decide
 
     added: Sequence[Score] = ()

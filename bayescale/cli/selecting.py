@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bayescale.cli.deciding import Drawing, Further
-from bayescale.cli.options import Flag, Several, choose_task, open_posterior
+from bayescale.cli.options import Flag, Several, choose_task, open_posterior, quantity
 from bayescale.cli.output import emit_json, notes, say, say_written, table, working
 from bayescale.cli.spending import Spending
+from bayescale.errors import PlanError
 
 if TYPE_CHECKING:
     from bayescale.posterior import Group
@@ -19,7 +20,7 @@ def select(
     /,
     *,
     spending: Spending = Spending(),
-    by: Literal["architecture", "study"] = "architecture",
+    by: Literal["architecture", "study", "experts", "unique_tokens"] = "architecture",
     among: Several = (),
     new: Several = (),
     risk: str = "waste",
@@ -42,9 +43,9 @@ def select(
     spending
         What the run may cost.
     by
-        architecture, or study: a source, or a recipe.
+        architecture, or study: a source, or a recipe; or experts, or unique_tokens, for a law that reads them.
     among
-        A fitted one to compare; all of them by default. Repeated.
+        A fitted one to compare, all of them by default; or a number of experts or unique tokens, 64 or 100B. Repeated.
     new
         A label for one that was not fitted, to be compared too. Repeated.
     risk
@@ -54,7 +55,7 @@ def select(
     high
         Largest budget, in FLOP.
     architecture
-        Where studies are compared: of which architecture.
+        Where studies, experts or unique tokens are compared: of which architecture.
     task
         Needed where several were fitted.
     further
@@ -76,8 +77,13 @@ def select(
     with working("comparing groups"):
         budget = spending.table().get_budget()
         fitted = open_posterior(fit, allow_unconverged)
-        labels = among or tuple(fitted.members[0].model.groups[by])
-        groups: list[Group] = [*labels, *(New(label) for label in new)]
+        groups: list[Group | float]
+        if by == "experts" or by == "unique_tokens":
+            if new:
+                raise PlanError(f"--new names a group, not a number of {by}: use --among")
+            groups = [quantity("--among", value, by) for value in among]
+        else:
+            groups = [*(among or fitted.members[0].model.groups[by]), *map(New, new)]
         found = decide.select(
             fitted,
             budget,

@@ -62,6 +62,6 @@ def floor_notes(fit: Fit) -> list[str]:
             said.insert(
                 0, f"{name} stayed at its prior (sd shrank by {100 * max(shrank, 0):.0f} %)"
             )
-    return [
-        f"the floor is not identified: {one}; headroom and P(target) hang on it" for one in said
-    ]
+    if not said:
+        return []
+    return [f"the floor is not identified: {'; '.join(said)}; headroom and P(target) hang on it"]

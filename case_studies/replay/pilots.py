@@ -41,6 +41,10 @@ TABLES = {
     "gadre redpajama": 4,
     "gadre refinedweb": 4,
 }
+# Added after the others were scored, to see why: of two tables only the pilots that lie near the valley.
+NEAR = ", near the valley"
+TABLES |= {f"porian {corpus}{NEAR}": 6 for corpus in ("refinedweb", "openwebtext2")}
+TOKENS_A_PARAMETER = (2.0, 200.0)
 # Runs fitted before; sets of pilots to choose from, and of how many runs; what a set costs, as a share of the budget.
 SEEN, MENU, LEAST_MENU, MOST_RUNS = 6, 24, 8, 4
 EVSI, VARIANCE, LARGEST, RANDOM, NONE = "EVSI", "variance", "largest-first", "random", "no pilot"
@@ -61,11 +65,13 @@ class Problem:
 
 def problems(name: str) -> Iterator[Problem]:
     """The decisions on one table."""
-    case = CASES[name]
+    case = case_of(name)
     table = case.read()
     for actions in same_cost(table)[-case.held_out :]:
         cost = float(actions["compute"].min())
         pool = table[table["compute"] <= case.below * cost]
+        if name.endswith(NEAR):
+            pool = pool[(pool["tokens"] / pool["params"]).between(*TOKENS_A_PARAMETER)]
         cheap = pool[pool["compute"] <= pool["compute"].median()]
         for subset in range(TABLES[name]):
             # Keyed by what it is for, so that any one of them is drawn again by itself.
@@ -76,6 +82,11 @@ def problems(name: str) -> Iterator[Problem]:
             menu = sets_of(pool.drop(seen.index), 0.5 * case.below * cost, rng)
             if len(menu) >= LEAST_MENU:
                 yield Problem({"cost": cost, "subset": subset}, seen, menu, actions)
+
+
+def case_of(name: str) -> Case:
+    """How a table is read."""
+    return CASES[name.removesuffix(NEAR)]
 
 
 def sets_of(rows: pd.DataFrame, price: float, rng: np.random.Generator) -> list[pd.DataFrame]:
@@ -192,11 +203,12 @@ def replayed(name: str, folder: Path) -> pd.DataFrame:
     done = {(row["cost"], row["subset"]) for row in kept}
     losses, wanted = {}, set()
     for problem in problems(name):
+        key = tuple(problem.called.values())
         losses[problem.called["cost"]] = problem.actions["loss"]
-        wanted.add(tuple(problem.called.values()))
-        if tuple(problem.called.values()) in done:
+        wanted.add(key)
+        if key in done:
             continue
-        row = problem.called | decide(problem, CASES[name])
+        row = problem.called | decide(problem, case_of(name))
         with path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         kept.append(row)
@@ -260,7 +272,16 @@ def results(frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 def markdown(content: dict[str, Any]) -> dict[str, str]:
     """The table of the README by marker."""
-    head = ["table", "pilots by", "decisions", "runs", "price", "announced", "wasted"]
+    head = [
+        "table",
+        "pilots by",
+        "decisions",
+        "runs",
+        "decades off",
+        "price",
+        "announced",
+        "wasted",
+    ]
     head += ["wasted, worst tenth from", "less than random", "better", "worse"]
     lines = ["| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
     for name, table in content["tables"].items():
@@ -289,7 +310,8 @@ def figure(content: dict[str, Any]) -> Figure:
             tint = GREY if policy == NONE else PALETTE[k]
             axes.plot(at, [100 * r["waste"] for r in rows], "o", color=tint, ms=4, label=policy)
         axes.set_xticks(
-            range(len(names)), [n.replace(", exact law", "").replace(" ", "\n") for n in names]
+            range(len(names)),
+            [n.replace(", exact law", "").replace(",", "").replace(" ", "\n", 2) for n in names],
         )
         axes.set_ylabel("share of the cost wasted (%)")
         axes.set_ylim(bottom=0)

@@ -21,6 +21,7 @@ from scipy import stats
 
 from bayescale.decide.monitoring.curves import TrainingCurve
 from bayescale.errors import PlanError
+from bayescale.wording import counted
 
 LEAST_REFERENCES = 3
 RESOLUTION = 1e-9  # of log losses: what differs by less is rounding
@@ -111,7 +112,7 @@ def predict_gap(increments: np.ndarray, gaps: np.ndarray, own: np.ndarray) -> Ga
     references, earlier = increments.shape
     if references < LEAST_REFERENCES:
         raise PlanError(
-            f"{references} reference curves (expected {LEAST_REFERENCES} or more): their spread is not known"
+            f"{counted(references, 'reference curve')} (expected {LEAST_REFERENCES} or more): their spread is not known"
         )
     values = np.column_stack([increments, gaps])
     mean, sd = values.mean(axis=0), values.std(axis=0, ddof=1)

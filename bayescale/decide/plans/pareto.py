@@ -1,4 +1,4 @@
-"""What cannot be had together: loss, money, emissions and the cost of serving, over a range of budgets and fleets."""
+"""What cannot be had together: loss, money, emissions, cost and latency of serving, over budgets and fleets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import xarray as xr
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.costs.costing import Fleet
 from bayescale.decide.costs.units import Flop
+from bayescale.decide.plans.constraints import BYTES_PER_WEIGHT
 from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit
 from bayescale.decide.plans.isoflop import IsoFlop
@@ -89,10 +90,10 @@ def pareto(
     -------
     Dataset
         Dim ``action``: ``params, tokens, compute, loss`` (mean), ``risk``, ``money`` and ``kgco2e`` of training
-        (expected, left out where a fleet's rate is unknown), ``serving_flop`` (2·N a token: its cost, and the proxy of
-        its latency), ``fleet`` (its position), ``efficient``. Attributes ``objectives, fleets, unit, assumes``
-        and the groups. Sizes reach from a tenth of the
-        5 % quantile of N* at a budget to its 95 % quantile.
+        (expected, left out where a fleet's rate is unknown), ``serving_flop`` (2·N a token), ``latency`` (seconds
+        that one accelerator of the fleet takes to read the weights in bf16, once a token; k take a k-th; left out where
+        a bandwidth is unknown), ``fleet`` (its position), ``efficient``. Attributes ``objectives, fleets, unit,
+        assumes`` and the groups. Sizes reach from a tenth of the 5 % quantile of N* at a budget to its 95 % quantile.
 
     Raises
     ------
@@ -119,6 +120,11 @@ def pareto(
     table = {name: np.tile(values, len(kinds)) for name, values in actions.items()}
     table["fleet"] = np.repeat(np.arange(len(kinds)), count)
     objectives = ["risk", "serving_flop"]
+    bandwidth = [fleet.chip.bandwidth for fleet in kinds]
+    if all(bandwidth):
+        reads = BYTES_PER_WEIGHT / np.array(bandwidth, float)
+        table["latency"] = table["params"] * reads[table["fleet"]]
+        objectives.append("latency")
     for unit in ("money", "kgco2e"):
         each = [_per_flop(fleet, unit, len(iso.curve.floor), fit.seed) for fleet in kinds]
         if all(rate is not None for rate in each):

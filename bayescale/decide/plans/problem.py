@@ -29,7 +29,7 @@ class Problem(GroupTable):
     Attributes
     ----------
     budget : BudgetTable
-    risk : list of str
+    risk : str or list of str
         As text, ``"cvar:0.1"``; empty for the expected waste.
     target_loss : float or None
     unique_tokens, experts : float or str or None
@@ -45,7 +45,7 @@ class Problem(GroupTable):
     """
 
     budget: BudgetTable
-    risk: list[str] = Field(default_factory=list)
+    risk: str | list[str] = Field(default_factory=list)
     target_loss: float | None = None
     unique_tokens: Count | None = None
     experts: Count | None = None
@@ -67,7 +67,8 @@ class Problem(GroupTable):
 
     def risks(self) -> list[Risk] | None:
         """The risk measures; None for the default."""
-        return [parse_risk(text) for text in self.risk] or None
+        asked = [self.risk] if isinstance(self.risk, str) else self.risk
+        return [parse_risk(text) for text in asked] or None
 
     def given(self) -> dict[str, float]:
         """Further inputs of the law, as numbers."""

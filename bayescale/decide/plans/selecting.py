@@ -1,15 +1,16 @@
-"""`select`: a group label as an action: which architecture or recipe to scale, from draws that all groups share."""
+"""`select`: a label, or a further input, as an action: which architecture, recipe or number of experts to scale."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayescale.decide.costs.budget import MOST_FLOP, Budget
+from bayescale.decide.plans.alternatives import By, alternatives
 from bayescale.decide.plans.crossing import STEPS_A_DECADE, Crossing
 from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
@@ -19,11 +20,10 @@ from bayescale.decide.plans.planning import REGRET
 from bayescale.decide.plans.selection import Selection
 from bayescale.decide.risks.risk import Risk
 from bayescale.decide.risks.waste import Waste, of_waste
-from bayescale.errors import PlanError, unknown
+from bayescale.errors import PlanError
 from bayescale.posterior import PROBS, Fit, Group, Posterior, Side, require_posterior
 from bayescale.predict import assumption
 
-By = Literal["architecture", "study"]
 CONTRASTS = ("beta", "delta", "alpha", "a", "gamma", "L_inf")
 BEYOND = 1e3  # times the budget: how far crossings are searched by default
 
@@ -33,7 +33,7 @@ def select(
     budget: Budget | float,
     *,
     by: By = "architecture",
-    among: Sequence[Group] | None = None,
+    among: Sequence[Group | float] | None = None,
     risk: Risk | str | None = None,
     low: float | None = None,
     high: float | None = None,
@@ -56,16 +56,16 @@ def select(
         Of a joint law, or of several.
     budget : Budget or float
         As in :func:`plan`.
-    by : {"architecture", "study"}
-        What is chosen; a study is a source, or a recipe.
-    among : sequence of str or New, optional
-        The groups; all fitted ones by default.
+    by : {"architecture", "study", "experts", "unique_tokens"}
+        What is chosen; a study is a source, or a recipe. Experts and unique tokens are inputs of laws that read them.
+    among : sequence of str or New, or of float, optional
+        The groups, all fitted ones by default; or the numbers of experts or unique tokens.
     risk : Risk or str, optional
         By which ``best`` is chosen; by default the expected share of the budget wasted, as in :func:`plan`.
     low, high : float, optional
         Range of budgets, in FLOP, that is searched for crossings: from the smallest fitted run to 1,000 budgets.
     unique_tokens, experts : float, optional
-        Further inputs of the law, as in :func:`plan`.
+        Further inputs of the law, as in :func:`plan`; but what is chosen.
     architecture, task, study : str or New, optional
         Of the sides that are not compared, as in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -89,10 +89,10 @@ def select(
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
     first = fit.members[0]
     fixed: dict[Side, Group | None] = {"architecture": architecture, "task": task, "study": study}
-    places = _places(first, by, among, fixed)
-    log_compute = _budgets(first, budget, low, high)
     given = read_given(unique_tokens, experts)
-    sides = [IsoFlop.of(fit, where, budget, given) for where in places.values()]
+    options = alternatives(first, by, among, fixed, given)
+    log_compute = _budgets(first, budget, low, high)
+    sides = [IsoFlop.of(fit, one.where, budget, one.given) for one in options.values()]
     (measure,) = read_risks(risk, sides[0].curve)
 
     log_params = np.array([_size(iso) for iso in sides])
@@ -101,7 +101,8 @@ def select(
     waste = _waste(sides, loss, np.argmin(own, axis=1))
     paths = [iso.curve.loss(iso.curve.optimum(log_compute)[1]) for iso in sides]
 
-    names = list(places)
+    names = list(options)
+    shared = next(iter(options.values())).where
     params, tokens = np.exp(log_params), sides[0].tokens(log_params)
     quantiles = np.quantile(loss, (0.05, 0.5, 0.95), axis=0)
     table: dict[str, Any] = {
@@ -130,7 +131,7 @@ def select(
             "high": float(np.exp(log_compute[-1])),
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
-            **{s: str(g) for s, g in next(iter(places.values())).items() if s != by},
+            **{s: str(g) for s, g in shared.items() if s != by},
             **given,
         },
         table=xr.Dataset({k: ("group", v) for k, v in table.items()}, coords={"group": names}),
@@ -152,32 +153,12 @@ def select(
             *budget.note(),
             *dict.fromkeys(
                 said
-                for where, n, d in zip(places.values(), params, tokens, strict=True)
-                for said in grounds(fit, where, [float(n)], [float(d)], given)
+                for one, n, d in zip(options.values(), params, tokens, strict=True)
+                for said in grounds(fit, one.where, [float(n)], [float(d)], one.given)
             ),
         ),
         provenance=provenance(fit),
     )
-
-
-def _places(
-    fit: Fit, by: By, among: Sequence[Group] | None, fixed: dict[Side, Group | None]
-) -> dict[str, dict[Side, Group]]:
-    """Where each group stands, by its name."""
-    if by not in get_args(By):
-        raise unknown("side to choose", str(by), get_args(By))
-    if fixed[by] is not None:
-        raise PlanError(f"{by} is what is chosen: name the candidates in among, not in {by}")
-    groups = list(fit.model.groups[by]) if among is None else list(among)
-    if len(groups) < 2:
-        raise PlanError(f"a choice needs two groups or more; {by}: {', '.join(map(str, groups))}")
-    names = [str(g) for g in groups]
-    for name in names:
-        if names.count(name) > 1:
-            raise PlanError(f"{by} {name!r} is in the list more than once")
-    return {
-        name: fit.groups(**{**fixed, by: group}) for name, group in zip(names, groups, strict=True)
-    }
 
 
 def _budgets(fit: Fit, budget: Budget, low: float | None, high: float | None) -> np.ndarray:

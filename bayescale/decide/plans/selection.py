@@ -1,4 +1,4 @@
-"""`Selection`: which group to scale at a budget (an architecture, a recipe), frozen: table, crossings, contrasts."""
+"""`Selection`: what to scale at a budget (an architecture, a recipe), frozen: table, crossings, contrasts."""
 
 from __future__ import annotations
 
@@ -71,8 +71,10 @@ class Selection:
 
     def headline(self) -> str:
         """What was asked, and the answer."""
+        by = str(self.problem["by"]).replace("_", " ")
+        asked = by if by.endswith("s") else f"{by} to scale"
         return (
-            f"Which {self.problem['by']} to scale at {self.problem['compute']:.3g} FLOP: {self.best} "
+            f"Which {asked} at {self.problem['compute']:.3g} FLOP: {self.best} "
             f"(least {self.problem['risk']})"
         )
 
