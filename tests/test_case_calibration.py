@@ -22,7 +22,7 @@ RESULTS: dict[str, Any] = json.loads((FOLDER / "results.json").read_text("utf-8"
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    yield from opened(FOLDER, ["report", "sets"], monkeypatch)
+    yield from opened(FOLDER, ["replication", "report", "sets", "study"], monkeypatch)
 
 
 def test_the_tables_of_the_account_are_made_of_the_scored_runs() -> None:
@@ -86,3 +86,17 @@ def test_pooling_counts_a_held_out_group_once_and_a_recount_not_at_all() -> None
     # Four clusters whose sums deviate by ±1.5 from those expected; the two sets do not differ.
     assert row["se90"] == pytest.approx(math.sqrt(4 * 1.5**2 * 4 / 3) / 16)
     assert row["se90_by_set"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_coverage_at_every_cut_is_what_the_shipped_law_expects_of_itself() -> None:
+    found = json.loads((FOLDER / "replication.json").read_text("utf-8"))
+    rows = pd.DataFrame(found["rows"])
+    text = (FOLDER / "README.md").read_text("utf-8")
+    assert module("replication").table(rows) in text
+    sets = module("sets")
+    assert found["problem"]["exclude"] == sorted(sets.CASES[found["set"]].exclude)
+    within = rows["cover"].between(rows["expected_lo"], rows["expected_hi"])
+    by_model = within.groupby(rows["model"]).mean()
+    assert by_model[sets.DEFAULT] == 1.0
+    assert by_model["chinchilla"] == 0.0
+    assert 0.0 < by_model["parameter-data (exact)"] < 1.0

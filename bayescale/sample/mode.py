@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy import optimize
 
 from bayescale.sample.density import Density
 
 _FLAT = 0.1  # a curvature below this is taken as this: a direction that the data leave to a prior of unit scale
-_NEWTON_STEPS = 25
+_STEPS = 60
 _CLOSE = 1e-3  # nats that a further Newton step would gain
 
 
-def highest(density: Density, starts: int, seed: int) -> np.ndarray:
-    """The highest of the modes reached by BFGS from several starting points, shape (size,).
+class Summit(NamedTuple):
+    """Where a climb ended: the point, its log density, the curvatures there and the directions they belong to."""
 
-    Not L-BFGS-B: with a threaded BLAS scipy's takes milliseconds a step, whatever the size.
-    """
-
-    def downhill(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = density.at(x[None])
-        return (-value[0], -gradient[0]) if np.isfinite(value[0]) else (1e100, np.zeros_like(x))
-
-    found = [
-        optimize.minimize(downhill, density.start(seed + i), jac=True, method="BFGS")
-        for i in range(starts)
-    ]
-    best: np.ndarray = min(found, key=lambda result: result.fun).x
-    return best
+    point: np.ndarray
+    value: float
+    curvature: np.ndarray
+    axes: np.ndarray
 
 
-def laplace(density: Density, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Climb from a point to its mode by Newton's steps, and take the Gaussian of the same curvature there.
+def laplace(density: Density, starts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The Gaussian of the same curvature at the highest of the modes reached from several starting points.
 
     Parameters
     ----------
     density : Density
         What to climb.
-    start : ndarray, shape (size,)
-        Where from.
+    starts : int
+        Number of starting points.
+    seed : int
+        Of the first.
 
     Returns
     -------
@@ -46,9 +40,20 @@ def laplace(density: Density, start: np.ndarray) -> tuple[np.ndarray, np.ndarray
     factor : ndarray, shape (size, size)
         Lower Cholesky factor of the Gaussian's covariance.
     """
+    reached = [climbed(density, density.start(seed + i)) for i in range(starts)]
+    best = max(reached, key=lambda summit: summit.value)
+    return best.point, np.linalg.cholesky((best.axes / best.curvature) @ best.axes.T)
+
+
+def climbed(density: Density, start: np.ndarray) -> Summit:
+    """Climb from a point to its mode by Newton's steps, uphill also where the density bends the other way.
+
+    Quasi-Newton steps are cheaper each, and take so many more on these densities, whose directions differ in scale a
+    thousandfold, that they take longer in all (tests/benchmarks/quick.py).
+    """
     point = start.copy()
     value, slope = (part[0] for part in density.at(point[None]))
-    for _ in range(_NEWTON_STEPS):
+    for _ in range(_STEPS):
         curvature, axes = _bowl(density, point)
         step = axes @ ((axes.T @ slope) / curvature)
         gain = float(slope @ step)
@@ -62,7 +67,7 @@ def laplace(density: Density, start: np.ndarray) -> tuple[np.ndarray, np.ndarray
             length *= 0.4
         else:
             break
-    return point, np.linalg.cholesky((axes / curvature) @ axes.T)
+    return Summit(point, float(value), curvature, axes)
 
 
 def _bowl(density: Density, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ import pytensor
 import xarray as xr
 from pymc.model.transform.optimization import freeze_dims_and_data
 
+from bayescale.sample.called import compiled_lightly
 from bayescale.sample.maps import Whitened
 from bayescale.sample.variables import Variables
 from bayescale.sample.whitening import whitened
@@ -89,7 +90,8 @@ def compile_model(model: pm.Model, reusable: bool = False) -> Compiled:
     with _uncollected(), pytensor.config.change_flags(linker="py"), warnings.catch_warnings():
         # Where there is no C compiler, PyTensor fuses less, and says so.
         warnings.filterwarnings("ignore", message="Loop fusion failed", category=UserWarning)
-        program = nutpie.compile_pymc_model(model, var_names=[])
+        with compiled_lightly():
+            program = nutpie.compile_pymc_model(model, var_names=[])
         return Compiled(program, Variables(model, program), _own(named, program))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.sample.density import Density
-from bayescale.sample.mode import highest, laplace
+from bayescale.sample.mode import laplace
 from bayescale.sample.nuts import Compiled
 from bayescale.sample.proposal import Proposal
 
@@ -55,7 +55,7 @@ def draw_quick(
         Smoothed weights after Vehtari et al. 2024, Pareto smoothed importance sampling.
     """
     density, rng = Density(compiled.program), np.random.default_rng(seed)
-    proposal = Proposal(*laplace(density, highest(density, _STARTS, seed)))
+    proposal = Proposal(*laplace(density, _STARTS, seed))
     share = 0.0
     for _ in range(_ROUNDS):
         points, log_q = proposal.draw(rng, _LEARNING)

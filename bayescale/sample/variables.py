@@ -14,11 +14,19 @@ import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from pytensor.compile import SharedVariable
-from pytensor.graph.replace import clone_replace, vectorize_graph
+from pytensor.compile.ops import ViewOp
+from pytensor.graph.basic import Apply
+from pytensor.graph.replace import _vectorize_node, clone_replace, vectorize_graph
 from pytensor.graph.traversal import graph_inputs
 
 # Sampler coordinates: functions of what is kept, of no interest to a reader of the fit.
 _INTERNAL = ("z_", "log_level", "logit_floor_share", "log_elasticity_", "nu_minus_2")
+
+
+@_vectorize_node.register(ViewOp)
+def _of_all_draws(op: ViewOp, node: Apply, value: Any) -> Any:
+    """What a deterministic's name is put on, of all draws at once: PyTensor would call it for each, in Python."""
+    return op.make_node(value)
 
 
 class Variables:

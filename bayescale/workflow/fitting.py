@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -125,7 +126,7 @@ def fit(
         raise ConvergenceError(f"the fit {verdict}; {verdict.advice}", verdict.to_dict())
     for name, recorded in recorded_rows(resolved, table).items():
         tree[name] = xr.DataTree(recorded)
-    return Fit(tree, resolved, verdict, table.hash, seed, _versions(), (*table.notes, *notes))
+    return Fit(tree, resolved, verdict, table.hash, seed, dict(_versions()), (*table.notes, *notes))
 
 
 def _check_kinds(seed: object, prior: object) -> None:
@@ -286,6 +287,7 @@ def _as_fraction(report: Report, stage: str) -> Callable[[int, int, int], None]:
     return lambda done, total, _: report(stage, done / total)
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     packages = ("bayescale", "pymc", "pytensor", "nutpie", "numpy", "xarray")
     return {name: version(name) for name in packages}
