@@ -74,9 +74,10 @@ class Bench:
         attempt = 0
         for settings in attempts:
             # Settled anew: where chains went badly, it is often in coordinates that short runs misjudged.
-            own = {"cores": cores, "seed": seed + attempt * _APART}
+            own = seed + attempt * _APART
             attempt += 1
-            tree = draw(data.settled(**own), **settings, **own)
+            settled = data.settled(cores=cores, seed=own)
+            tree = draw(settled, **settings, cores=cores, seed=own)
             draws = tree["posterior"].to_dataset()
             verdict = assess(diagnostics(draws), tree["sample_stats"].to_dataset())
             if good_enough(verdict):
