@@ -49,7 +49,8 @@ def tables(found: Mapping[str, SBC]) -> dict[str, str]:
         again = sum(r["attempt"] > 1 for r in records)
         unsettled = sum(not r["good"] for r in records)
         least, adjusted = verdicts["p"].min(), verdicts["adjusted"].min()
-        failed = verdicts[~verdicts["passed"]]
+        # No verdict, no failure: of few simulations a chance one would be named.
+        failed = verdicts[~verdicts["passed"]] if len(records) >= ENOUGH else verdicts[:0]
         said = "; ".join(f"{r.quantity}: {r.why}" for r in failed.itertuples())
         lines.append(
             f"| {model} | {len(records)} | {again} | {unsettled} | {len(verdicts)} | {least:.3f} | {adjusted:.2f} | "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,7 @@ def design(model: str) -> bs.Runs:
 def run(models: list[str], simulations: int, jobs: int = 1) -> None:
     """Simulate; ``<model>/sbc.json`` is rewritten after each simulation."""
     for model in models:
+        before = time.process_time()
         found = bs.sbc(
             model,
             design(model),
@@ -95,7 +97,10 @@ def run(models: list[str], simulations: int, jobs: int = 1) -> None:
             seed=SEEDS.get(model, 0),
             folder=HERE / model,
         )
-        print(found, flush=True)
+        # Of this process: with several jobs the work is in others.
+        print(
+            found, f"{time.process_time() - before:.0f} s of processor time", sep="\n", flush=True
+        )
 
 
 def main() -> None:
