@@ -60,7 +60,7 @@ def _slopes_shown(
     seen = datum("slope_shown")
     steps = matrix_product(np.linalg.inv(walk_matrix(*model.drift[axis])), walk, axis=1) / tau
     z = pt.where(seen, steps, v)
-    pm.Potential(f"prior_walk_{axis}", (-0.5 * z**2 - seen * pt.log(tau)).sum())
+    pm.Potential(f"prior_walk_{axis}", (-0.5 * z**2 - pt.where(seen, pt.log(tau), 0.0)).sum())
     return walk
 
 

@@ -16,7 +16,7 @@ from bayescale.errors import BayescaleError, DataError, unknown
 from bayescale.files import refuse_existing, written_beside
 from bayescale.wording import counted
 
-SCHEMA = 1
+SCHEMA = 2
 FAMILY_ERROR = 0.05  # probability that a right model fails on any quantity
 
 
@@ -27,8 +27,9 @@ class SBC:
     Attributes
     ----------
     records : list of dict
-        One per simulation: ``seed``; ``attempt`` that was kept; ``rhat`` and ``divergences`` of its chains; ``ranks``,
-        the share of posterior draws below each true quantity.
+        One per simulation: ``seed``; ``attempt`` that was kept; the worst ``rhat`` and bulk ``ess`` of its chains, and
+        their ``divergences``; whether they were ``good`` enough; ``ranks``, the place of each true quantity among the
+        posterior draws, from 0 to 1.
     problem : dict
         What was simulated: model and data hash, settings of the sampler.
     """
@@ -103,8 +104,14 @@ class SBC:
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write problem and records as one JSON file, beside and then renamed; over another only with ``overwrite``."""
         refuse_existing(path, overwrite)
-        lines = ",\n".join(json.dumps(r) for r in self.records)
-        head = json.dumps({"schema_version": SCHEMA, "problem": self.problem})
+        names = list(self.records[0]["ranks"])
+        lines = ",\n".join(
+            json.dumps({**r, "ranks": [r["ranks"][name] for name in names]}) for r in self.records
+        )
+        head = json.dumps(
+            {"schema_version": SCHEMA, "problem": self.problem, "quantities": names},
+            ensure_ascii=False,
+        )
         with written_beside(path) as beside:
             beside.write_text(f'{head[:-1]}, "records": [\n{lines}\n]}}\n', "utf-8")
         return Path(path)
@@ -125,7 +132,11 @@ def load_sbc(path: str | Path) -> SBC:
         raise DataError(f"{path} holds no simulations: not a JSON file") from None
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA:
         raise DataError(f"{path} holds no simulations of schema {SCHEMA}")
-    return SBC(content["records"], content["problem"])
+    names = content["quantities"]
+    records = [
+        {**r, "ranks": dict(zip(names, r["ranks"], strict=True))} for r in content["records"]
+    ]
+    return SBC(records, content["problem"])
 
 
 def _holm(p: np.ndarray) -> np.ndarray:

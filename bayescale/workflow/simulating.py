@@ -14,7 +14,7 @@ from bayescale.errors import BayescaleError, DataError, ModelError
 from bayescale.runs import Runs, load_runs
 from bayescale.spec import ModelSpec, ResolvedModel, resolve
 from bayescale.wording import counted
-from bayescale.workflow.bench import Bench, bench
+from bayescale.workflow.bench import RANKED, Bench, bench
 from bayescale.workflow.fitting import Report, reporter
 from bayescale.zoo import load_model, load_populations
 
@@ -61,12 +61,13 @@ def sbc(
     prior, exclude, pool, drift, sweep
         As in :func:`bayescale.fit`.
     draws, tune, chains, cores
-        Of the sampler. Chains with R̂ over 1.03, a bulk ESS under 100, or over .5 % of divergences are sampled a second
-        time, three times as long and with smaller steps; the second is counted whatever it is. A truth is ranked among
+        Of the sampler. Chains with R̂ over 1.05, a bulk ESS under 50, or over .5 % of divergences are sampled a second
+        time, twice as long and with smaller steps; the second is counted whatever it is. A truth is ranked among
         100 draws, evenly spaced.
     jobs : int
-        Simulations at once, each in a process of its own that compiles the model once; ranks are the same however many.
-        Chains and jobs share the machine: with several jobs take ``cores=1``.
+        Simulations at once, each in a process of its own that compiles the model once. Every simulation has its own
+        seed: ranks are the same however many, but for what the last digit does to chains (a program just compiled and
+        one from numba's cache may differ in it). Chains and jobs share the machine: with several take ``cores=1``.
     seed : int
         Of truths, data and chains.
     folder : path, optional
@@ -91,17 +92,20 @@ def sbc(
     spec = load_model(model)
     resolved = resolve(spec, table, load_populations(), prior, exclude, pool, drift, sweep)
     settings = {"draws": draws, "tune": tune, "chains": chains}
+    # What a file says in its notes, such as what failed here, changes no simulation.
+    silent = resolved.model_copy(update={"spec": resolved.spec.model_copy(update={"notes": ""})})
     problem = {
         "model": spec.name,
-        "model_hash": resolved.hash,
+        "model_hash": silent.hash,
         "design": table.name,
         "design_hash": table.hash,
         **settings,
+        "ranked": RANKED,
         "seed": seed,
     }
     attempts = (
         {**settings, "target_accept": 0.95},
-        {"draws": 3 * draws, "tune": 2 * tune, "chains": chains, "target_accept": 0.98},
+        {"draws": 2 * draws, "tune": tune, "chains": chains, "target_accept": 0.97},
     )
     kept = None if folder is None else _kept(Path(folder))
     records = [] if kept is None or not kept.exists() else _earlier(kept, problem)
