@@ -93,8 +93,7 @@ def by_group(fit: Fit) -> Iterator[Rows]:
         if offsets is not None:
             centre = centre + offsets[:, index]
         noise = Noise.of(fit, curve.theta)
-        sigma = np.hypot(noise.sigma[:, None], log_se[index])
-        yield Rows(index, log_loss[index], centre, replace(noise, sigma=sigma))
+        yield Rows(index, log_loss[index], centre, noise.measured(log_se[index]))
 
 
 def all_rows(fit: Fit) -> Rows:

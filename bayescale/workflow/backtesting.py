@@ -33,7 +33,7 @@ from bayescale.workflow.folds import By, Fold, folds
 from bayescale.workflow.scoring import check_baseline, grouped, score_baseline, with_place
 from bayescale.zoo import load_model, load_populations
 
-VERSION = 3  # of what a kept fold holds
+VERSION = 4  # of what a kept fold holds
 _CHOSEN = (
     "exclude",
     "pool",
@@ -87,7 +87,8 @@ def backtest(
     -------
     Backtest
         A fit that missed the convergence gate is scored all the same, and counted in ``folds`` and ``notes``. Every
-        forecast is of one run in a sweep that was not fitted, even where runs of its sweep were.
+        forecast is of one run in a sweep that was not fitted, even where runs of its sweep were; where its loss has a
+        standard error, of the loss as it was measured.
 
     Raises
     ------
@@ -220,6 +221,9 @@ def _score_group(
         # Like is compared with like: counts out of the same number of items.
         trials = part["trials"].to_numpy("int64")
         observed = np.rint(trials * observed) / trials
+    elif "loss_se" in part:
+        # Likewise a loss as it was measured, as the fitted ones were.
+        noise = noise.measured(np.nan_to_num(part["loss_se"].to_numpy(float)) / observed)
     scores = scored(np.exp(run_log_loss(fitted, where, noise, campaign, trials)), observed)
     # The offset of a new sweep is one a draw, so that the runs of one group share it.
     density = predictive_log_density(fitted, where, noise, campaign, np.log(observed), trials)
