@@ -1,0 +1,237 @@
+"""Learning curves of sixteen Pythia models, the last part of their training forecast from the part before it.
+
+Run ``python3 -m uv run python case_studies/pythia/study.py`` where ``BAYESCALE_DATA`` names a folder of the public sets
+(some minutes on two cores; it resumes where it was stopped, fit by fit, in ``--folder``). It writes ``results.json``,
+the tables of the README and the figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import bayescale as bs
+from bayescale.files import written_beside
+from bayescale.plots import calibration, save
+from bayescale.predict import Backtest
+from bayescale.runs import Runs
+from bayescale.zoo import load_model
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from recorded import fill
+from sweeps import public_sets
+
+HERE = Path(__file__).parent
+SHA256 = "3d3f31c5d4bd10b16d884a9cc661d2a55bef8145d8bdada1c62db556b7a8dac6"
+# Before it the learning rate still warms up, and models guess: an error at the level of guessing says nothing of a law.
+FIRST = 1_000
+# Checkpoints at or beyond it are held out: 73,000 to 143,000 steps, the last to 2.3 times the last that is fitted.
+CUT = 70_000
+POINTS = 8  # of a curve to fit, even in the log of steps
+ESTIMATORS = ("m2", "m3", "m4")
+SETTINGS: dict[str, Any] = {
+    # Every curve is one run, whose level is its own: a later checkpoint has no other offset.
+    "run_effect": False,
+    "draws": 1000,
+    "tune": 500,
+    # The priors of drift and exponents know the end of these models' training.
+    "exclude": ["pile-families"],
+    "seed": 20261201,
+}
+COLUMNS = (
+    "runs", "groups", "cover50", "cover90", "se90", "se90_by_model", "group_cover90", "width90",
+    "rmsle", "bias", "log_score",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Curves of one kind: the metric, the tasks with what is known of each, and the model that is fitted."""
+
+    metric: str
+    model: str
+    tasks: dict[str, dict[str, Any]]
+
+
+def error(guess: float) -> dict[str, Any]:
+    """A task whose error is ``guess`` where a model guesses."""
+    return {"metric": "error", "upper": guess}
+
+
+# Zero-shot. Tasks on which the models stay near guessing (ARC challenge, LogiQA, MMLU, WSC, WinoGrande) are left out:
+# no bounded law has a value for an error above that of guessing.
+DOMAINS = {
+    "accuracy": Domain(
+        "accuracy",
+        "saturating",
+        {
+            "lambada_openai": error(1.0),
+            "sciq": error(0.75),
+            "arc_easy": error(0.75),
+            "piqa": error(0.5),
+        },
+    ),
+    # Log perplexity of the last word, in nats a word.
+    "perplexity": Domain("ppl", "data", {"lambada_openai": {"metric": "loss"}}),
+}
+
+
+def table() -> pd.DataFrame:
+    """The public table."""
+    path = public_sets() / "pythia_curves" / "data.csv"
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != SHA256:
+        raise SystemExit(f"{path} is not the table of this study (SHA-256 {found[:12]})")
+    return pd.read_csv(path)
+
+
+def read(frame: pd.DataFrame, domain: Domain) -> Runs:
+    """The curves of one domain: fitted rows thinned, held-out rows as they are; every model is an architecture."""
+    mine = (frame["metric"] == domain.metric) & (frame["shots"] == 0) & (frame["step"] >= FIRST)
+    frame = frame[mine & frame["task"].isin(domain.tasks)]
+    model = frame["size"] + np.where(frame["deduped"] == 1, " deduped", "")
+    frame = frame.assign(architecture=model, run_id=model)
+    if domain.metric == "accuracy":
+        frame = frame.assign(loss=1.0 - frame["value"], loss_se=frame["value_se"])
+    else:
+        relative = frame["value_se"] / frame["value"]
+        frame = frame.assign(loss=np.log(frame["value"]), loss_se=relative)
+    early = frame[frame["step"] < CUT].groupby(["architecture", "task"])
+    kept = pd.concat([*(thin(part) for _, part in early), frame[frame["step"] >= CUT]])
+    columns = [
+        "run_id", "architecture", "task", "step", "params", "tokens", "loss", "loss_se",
+    ]  # fmt: skip
+    return bs.load_runs(
+        kept[columns],
+        task_info=domain.tasks,
+        param_count="total",
+        checkpoints="all",
+        name="pythia_curves",
+    )
+
+
+def thin(part: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a curve that are nearest to points even in the log of steps, from the first to the last."""
+    part = part.sort_values("step")
+    at = np.log(part["step"].to_numpy())
+    wanted = np.linspace(at[0], at[-1], POINTS)
+    return part.iloc[np.unique(np.abs(at - wanted[:, None]).argmin(axis=1))]
+
+
+def run(name: str, frame: pd.DataFrame, folder: Path) -> Backtest:
+    """Back-test one domain: the model as shipped, the same without drift, and the estimators of the literature."""
+    domain = DOMAINS[name]
+    model = load_model(domain.model)
+    return bs.backtest(
+        read(frame, domain),
+        (model, model.exact(), *ESTIMATORS),
+        by="step",
+        cuts=[CUT],
+        folder=folder / name,
+        **SETTINGS,
+    )
+
+
+def scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """One line a model; a curve is a group, and a Pythia model, with all its tasks, a cluster of the second kind."""
+    found = Backtest(rows, pd.DataFrame(), {}).summary(("model",))
+    by_model = rows.assign(group=rows["architecture"])
+    wider = Backtest(by_model, pd.DataFrame(), {}).summary(("model",))
+    return found.assign(se90_by_model=wider["se90"])[["model", *COLUMNS]]
+
+
+def parts(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """The scores of one model by task and by size."""
+    named = rows.assign(size=rows["architecture"].str.removesuffix(" deduped"))
+    order = named.sort_values(["params", "tokens"])
+    return {
+        by: Backtest(order, pd.DataFrame(), {}).summary((by,)).to_dict("records")
+        for by in ("task", "size")
+    }
+
+
+def markdown(results: dict[str, pd.DataFrame]) -> str:
+    """The first table of the README."""
+    lines = _head(["curves", "model"], COLUMNS)
+    for name, found in results.items():
+        lines += [_line([name, row["model"]], row, COLUMNS) for row in found.to_dict("records")]
+    return "\n".join(lines)
+
+
+def parts_table(found: dict[str, list[dict[str, Any]]]) -> str:
+    """The second table of the README: errors by task and by size, as shipped."""
+    kept = ("runs", "cover50", "cover90", "se90", "width90", "rmsle", "bias")
+    lines = _head(["of the accuracies"], kept)
+    for by, rows in found.items():
+        lines += [_line([str(row[by])], row, kept) for row in rows]
+    return "\n".join(lines)
+
+
+def _head(words: list[str], numbers: tuple[str, ...]) -> list[str]:
+    head = "| " + " | ".join([*words, *numbers]) + " |"
+    return [head, "|" + " --- |" * len(words) + " ---: |" * len(numbers)]
+
+
+def _line(words: list[str], row: dict[str, Any], numbers: tuple[str, ...]) -> str:
+    cells = [*words, *(_number(name, row[name]) for name in numbers)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _number(name: str, value: float) -> str:
+    if name in ("runs", "groups"):
+        return str(int(value))
+    if name == "bias":
+        return f"{value:+.4f}"
+    return f"{value:.4f}" if name in ("width90", "rmsle") else f"{value:.2f}"
+
+
+def ends(rows: pd.DataFrame) -> pd.DataFrame:
+    """The last checkpoint of each curve, for the figure: the law as shipped and exact, and two estimators."""
+    kept = rows[rows["model"] != "m2"]
+    names = dict.fromkeys(("saturating", "data"), "hierarchical law")
+    names |= {f"{law} (exact)": "the same, exact" for law in ("saturating", "data")}
+    kept = kept.assign(model=kept["model"].replace(names))
+    return kept.sort_values("tokens").groupby(["model", "group"], sort=False).tail(1)
+
+
+def main() -> None:
+    """Command line of the study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("pythia-folds"))
+    options = parser.parse_args()
+    frame = table()
+    tests = {name: run(name, frame, options.folder) for name in DOMAINS}
+    results = {name: scores(test.rows) for name, test in tests.items()}
+    content: dict[str, Any] = {
+        name: {
+            "scores": results[name].to_dict("records"),
+            "folds": test.folds.to_dict("records"),
+            "notes": list(test.notes),
+        }
+        for name, test in tests.items()
+    }
+    errors = tests["accuracy"].rows
+    content["accuracy"]["parts"] = parts(errors[errors["model"] == DOMAINS["accuracy"].model])
+    with written_beside(HERE / "results.json") as beside:
+        beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
+    shown = pd.concat(
+        [
+            ends(test.rows.assign(group=name + " " + test.rows["group"]))
+            for name, test in tests.items()
+        ]
+    )
+    save(calibration(Backtest(shown, pd.DataFrame(), {})), HERE / "calibration")
+    made = {"results": markdown(results), "parts": parts_table(content["accuracy"]["parts"])}
+    fill(HERE / "README.md", made)
+
+
+if __name__ == "__main__":
+    main()
