@@ -76,8 +76,8 @@ def by_group(fit: Fit) -> Iterator[Rows]:
     Raises
     ------
     ForecastError
-        If the model has a run effect, unfinished runs, correlated effects or noise that is not symmetric, or if it has
-        sweeps and the fit does not say which sweep its rows are in.
+        If the model has a run effect, a correlation along runs, unfinished runs, correlated effects or noise that is
+        not symmetric, or if it has sweeps and the fit does not say which sweep its rows are in.
     """
     require_plain_rows(fit, "a check of the rows")
     rows = fit.runs

@@ -41,6 +41,7 @@ _CHOSEN = (
     "sweep",
     "run_effect",
     "noise",
+    "correlation",
 )  # of the settings, by the model
 
 
@@ -56,6 +57,7 @@ def backtest(
     sweep: bool = True,
     run_effect: bool = True,
     noise: Family | None = None,
+    correlation: bool | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -75,7 +77,7 @@ def backtest(
         ``load_model(name).exact()``.
     by, cuts
         How runs are held out, see :func:`bayescale.workflow.folds.folds`.
-    exclude, pool, drift, sweep, run_effect, noise, draws, tune, chains, seed, engine
+    exclude, pool, drift, sweep, run_effect, noise, correlation, draws, tune, chains, seed, engine
         As in :func:`bayescale.fit`; of these a baseline takes the seed only, and with ``quick`` folds of one structure
         are compiled once. Pivots and data-scaled priors read the fitted rows only.
     folder : path, optional
@@ -87,8 +89,8 @@ def backtest(
     -------
     Backtest
         A fit that missed the convergence gate is scored all the same, and counted in ``folds`` and ``notes``. Every
-        forecast is of one run in a sweep that was not fitted, even where runs of its sweep were; where its loss has a
-        standard error, of the loss as it was measured.
+        forecast is of one run in a sweep that was not fitted, even where runs of its sweep, or earlier checkpoints of
+        it, were; where its loss has a standard error, of the loss as it was measured.
 
     Raises
     ------
@@ -105,6 +107,7 @@ def backtest(
         "sweep": sweep,
         "run_effect": run_effect,
         "noise": noise,
+        "correlation": correlation,
         "draws": draws,
         "tune": tune,
         "chains": chains,
