@@ -23,6 +23,7 @@ from bayescale.files import written_beside
 from bayescale.plots import calibration, save
 from bayescale.predict import Backtest
 from bayescale.runs import Runs
+from bayescale.spec import ModelSpec
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
@@ -127,17 +128,23 @@ def thin(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def run(name: str, frame: pd.DataFrame, folder: Path) -> Backtest:
-    """Back-test one domain: the model as shipped, the same without drift, and the estimators of the literature."""
+    """Back-test one domain: the model as shipped, without drift, with a correlation along runs, and the estimators."""
     domain = DOMAINS[name]
     model = load_model(domain.model)
+    along = [correlated(spec) for spec in (model, model.exact())]
     return bs.backtest(
         read(frame, domain),
-        (model, model.exact(), *ESTIMATORS),
+        (model, model.exact(), *along, *ESTIMATORS),
         by="step",
         cuts=[CUT],
         folder=folder / name,
         **SETTINGS,
     )
+
+
+def correlated(spec: ModelSpec) -> ModelSpec:
+    """The model with residuals of neighbouring checkpoints correlated, by a name of its own."""
+    return spec.correlated().model_copy(update={"name": f"{spec.name}, correlated"})
 
 
 def scores(rows: pd.DataFrame) -> pd.DataFrame:
@@ -195,7 +202,7 @@ def _number(name: str, value: float) -> str:
 
 def ends(rows: pd.DataFrame) -> pd.DataFrame:
     """The last checkpoint of each curve, for the figure: the law as shipped and exact, and two estimators."""
-    kept = rows[rows["model"] != "m2"]
+    kept = rows[(rows["model"] != "m2") & ~rows["model"].str.endswith("correlated")]
     names = dict.fromkeys(("saturating", "data"), "hierarchical law")
     names |= {f"{law} (exact)": "the same, exact" for law in ("saturating", "data")}
     kept = kept.assign(model=kept["model"].replace(names))
