@@ -55,34 +55,30 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Domain:
-    """Curves of one kind: the metric, the tasks with what is known of each, and the model that is fitted."""
+    """Curves of one kind: their task, its metric, what is known of it, and the model that is fitted to all of them."""
 
+    task: str
     metric: str
     model: str
-    tasks: dict[str, dict[str, Any]]
+    info: dict[str, Any]
 
 
-def error(guess: float) -> dict[str, Any]:
+def error(task: str, guess: float) -> Domain:
     """A task whose error is ``guess`` where a model guesses."""
-    return {"metric": "error", "upper": guess}
+    return Domain(task, "accuracy", "saturating", {"metric": "error", "upper": guess})
 
 
 # Zero-shot. Tasks on which the models stay near guessing (ARC challenge, LogiQA, MMLU, WSC, WinoGrande) are left out:
 # no bounded law has a value for an error above that of guessing.
 DOMAINS = {
-    "accuracy": Domain(
-        "accuracy",
-        "saturating",
-        {
-            "lambada_openai": error(1.0),
-            "sciq": error(0.75),
-            "arc_easy": error(0.75),
-            "piqa": error(0.5),
-        },
-    ),
+    "LAMBADA": error("lambada_openai", 1.0),
+    "SciQ": error("sciq", 0.75),
+    "ARC easy": error("arc_easy", 0.75),
+    "PIQA": error("piqa", 0.5),
     # Log perplexity of the last word, in nats a word.
-    "perplexity": Domain("ppl", "data", {"lambada_openai": {"metric": "loss"}}),
+    "log perplexity": Domain("lambada_openai", "ppl", "data", {"metric": "loss"}),
 }
+ERRORS = tuple(name for name, domain in DOMAINS.items() if domain.metric == "accuracy")
 
 
 def table() -> pd.DataFrame:
@@ -97,7 +93,7 @@ def table() -> pd.DataFrame:
 def read(frame: pd.DataFrame, domain: Domain) -> Runs:
     """The curves of one domain: fitted rows thinned, held-out rows as they are; every model is an architecture."""
     mine = (frame["metric"] == domain.metric) & (frame["shots"] == 0) & (frame["step"] >= FIRST)
-    frame = frame[mine & frame["task"].isin(domain.tasks)]
+    frame = frame[mine & (frame["task"] == domain.task)]
     model = frame["size"] + np.where(frame["deduped"] == 1, " deduped", "")
     frame = frame.assign(architecture=model, run_id=model)
     if domain.metric == "accuracy":
@@ -105,14 +101,14 @@ def read(frame: pd.DataFrame, domain: Domain) -> Runs:
     else:
         relative = frame["value_se"] / frame["value"]
         frame = frame.assign(loss=np.log(frame["value"]), loss_se=relative)
-    early = frame[frame["step"] < CUT].groupby(["architecture", "task"])
+    early = frame[frame["step"] < CUT].groupby("architecture")
     kept = pd.concat([*(thin(part) for _, part in early), frame[frame["step"] >= CUT]])
     columns = [
         "run_id", "architecture", "task", "step", "params", "tokens", "loss", "loss_se",
     ]  # fmt: skip
     return bs.load_runs(
         kept[columns],
-        task_info=domain.tasks,
+        task_info={domain.task: domain.info},
         param_count="total",
         checkpoints="all",
         name="pythia_curves",
@@ -165,21 +161,18 @@ def parts(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def markdown(results: dict[str, pd.DataFrame]) -> str:
-    """The first table of the README."""
-    lines = _head(["curves", "model"], COLUMNS)
-    for name, found in results.items():
-        lines += [_line([name, row["model"]], row, COLUMNS) for row in found.to_dict("records")]
-    return "\n".join(lines)
-
-
-def parts_table(found: dict[str, list[dict[str, Any]]]) -> str:
-    """The second table of the README: errors by task and by size, as shipped."""
+def tables(content: dict[str, Any]) -> dict[str, str]:
+    """The tables of the README: all models, and the one that is shipped by task and by size."""
+    every = _head(["curves", "model"], COLUMNS)
+    for kind, found in content.items():
+        every += [_line([kind, row["model"]], row, COLUMNS) for row in found["scores"]]
     kept = ("runs", "cover50", "cover90", "se90", "width90", "rmsle", "bias")
-    lines = _head(["of the accuracies"], kept)
-    for by, rows in found.items():
-        lines += [_line([str(row[by])], row, kept) for row in rows]
-    return "\n".join(lines)
+    apart = _head(["errors of", "model size"], kept)
+    for by, rows in content["errors"]["parts"].items():
+        for row in rows:
+            words = [row[by], "all"] if by == "task" else ["all", row[by]]
+            apart.append(_line(words, row, kept))
+    return {"results": "\n".join(every), "parts": "\n".join(apart)}
 
 
 def _head(words: list[str], numbers: tuple[str, ...]) -> list[str]:
@@ -216,28 +209,27 @@ def main() -> None:
     options = parser.parse_args()
     frame = table()
     tests = {name: run(name, frame, options.folder) for name in DOMAINS}
-    results = {name: scores(test.rows) for name, test in tests.items()}
-    content: dict[str, Any] = {
-        name: {
-            "scores": results[name].to_dict("records"),
-            "folds": test.folds.to_dict("records"),
-            "notes": list(test.notes),
+    kinds = {"errors": ERRORS, **{name: (name,) for name in DOMAINS if name not in ERRORS}}
+    content: dict[str, Any] = {}
+    for kind, names in kinds.items():
+        rows = pd.concat([tests[name].rows for name in names], ignore_index=True)
+        content[kind] = {
+            "scores": scores(rows).to_dict("records"),
+            "folds": [
+                {"curves": name, **fold}
+                for name in names
+                for fold in tests[name].folds.to_dict("records")
+            ],
+            "parts": parts(rows[rows["model"] == DOMAINS[names[0]].model]),
         }
-        for name, test in tests.items()
-    }
-    errors = tests["accuracy"].rows
-    content["accuracy"]["parts"] = parts(errors[errors["model"] == DOMAINS["accuracy"].model])
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
-    shown = pd.concat(
-        [
-            ends(test.rows.assign(group=name + " " + test.rows["group"]))
-            for name, test in tests.items()
-        ]
-    )
+    named = [
+        test.rows.assign(group=f"{name} " + test.rows["group"]) for name, test in tests.items()
+    ]
+    shown = pd.concat([ends(rows) for rows in named])
     save(calibration(Backtest(shown, pd.DataFrame(), {})), HERE / "calibration")
-    made = {"results": markdown(results), "parts": parts_table(content["accuracy"]["parts"])}
-    fill(HERE / "README.md", made)
+    fill(HERE / "README.md", tables(content))
 
 
 if __name__ == "__main__":
