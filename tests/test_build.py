@@ -67,6 +67,7 @@ CASES = {
         {"architectures": ("a", "b", "c")},
         True,
     ),
+    "data, along runs": ("data", {"architectures": ("a", "b")}, True),
     "saturating, drifting, curves that show their slopes": (
         "saturating",
         {
@@ -87,8 +88,11 @@ def case(request: pytest.FixtureRequest) -> Case:
 
     name, design, pool = CASES[request.param]
     runs = with_standard_errors(make_runs(**design))
-    drift = "drifting" in request.param
-    model = resolve(load_model(name), runs, load_populations(), pool=pool, drift=drift)
+    words: dict[str, Any] = {"pool": pool, "drift": "drifting" in request.param}
+    if "along runs" in request.param:
+        runs = with_steps(runs)
+        words |= {"correlation": True, "run_effect": False}
+    model = resolve(load_model(name), runs, load_populations(), **words)
     graph = build(model, runs)
     named = [str(n) for n in prior_draws(model, 1).data_vars]
     outputs = [graph[n] for n in named]
@@ -111,6 +115,13 @@ def with_standard_errors(runs: Runs) -> Runs:
     """Standard errors in some rows only, as tables have them."""
     se = np.where(np.arange(len(runs)) % 3 == 0, 0.02, np.nan)
     return replace(runs, frame=runs.table.assign(loss_se=se))
+
+
+def with_steps(runs: Runs) -> Runs:
+    """Rows of one size as checkpoints of one run; one of them is a run by itself."""
+    table = runs.table
+    run = table["params"].map("{:.2g}".format).where(table.index > 0, "alone")
+    return replace(runs, frame=table.assign(run_id=run, step=table["tokens"] / 1e6), numbered=False)
 
 
 def random_point(case: Case, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -268,14 +279,22 @@ def loss_of_row(
 
 
 def log_likelihood(model: ResolvedModel, runs: Runs, at: dict[str, np.ndarray]) -> float:
-    total = 0.0
-    for _, row in runs.table.iterrows():
+    total, before = 0.0, dict[tuple[str, ...], tuple[float, float]]()
+    table = runs.table
+    for _, row in (table.sort_values("step") if "step" in table else table).iterrows():
         theta = parameters_of_row(model, at, row)
         se = 0.0 if np.isnan(row["loss_se"]) else row["loss_se"] / row["loss"]
         scale = math.hypot(theta["sigma"], se)
         residual = math.log(row["loss"]) - math.log(loss_of_row(model, theta, at, row))
         noise = stats.norm() if model.nu_minus_2 is None else stats.t(float(at["nu"]))
-        total += float(noise.logpdf(residual / scale)) - math.log(scale)
+        run, z, rho = (str(row["architecture"]), str(row["run_id"])), residual / scale, 0.0
+        if "correlation_length" in theta and run in before:
+            # Given the checkpoint before; runs are of one study and task.
+            z0, step0 = before[run]
+            rho = math.exp(-math.log(row["step"] / step0) / theta["correlation_length"])
+            z, scale = (z - rho * z0) / math.sqrt(1.0 - rho**2), scale * math.sqrt(1.0 - rho**2)
+        total += float(noise.logpdf(z)) - math.log(scale)
+        before[run] = (residual / math.hypot(theta["sigma"], se), row.get("step", math.nan))
     return total
 
 

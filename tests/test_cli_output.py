@@ -21,6 +21,10 @@ def test_messages_are_respelled_for_the_shell() -> None:
     assert nested == "if not: --task-info c4.metric=bits/byte"
     assert for_the_shell("or say columns={'params': 'N (M)'}.") == "or say --column 'params=N (M)'."
     assert for_the_shell("compute='6ND' does without") == "--compute-source 6ND does without"
+    kept = for_the_shell(
+        "keep them with load_runs(..., checkpoints='all'), or take correlation=False"
+    )
+    assert kept == "keep them with --checkpoints all, or take --no-correlation"
     assert for_the_shell("tasks={…} is for") == "--task NAME=VALUE is for"
 
 

@@ -311,6 +311,33 @@ def test_a_back_test_scores_counts_against_counts(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(first["log_score"], mixture(density), rtol=1e-9)
 
 
+def test_a_back_test_scores_a_loss_as_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits: list[Fit] = []
+
+    def quick(runs: Runs, spec: ModelSpec, **settings: Any) -> Fit:
+        fits.append(make_fit(spec, runs, draws=50, noise=settings["noise"]))
+        return fits[-1]
+
+    monkeypatch.setattr(backtesting, "fit", quick)
+    se = np.where(np.arange(12) % 4 == 3, 0.5, np.nan)  # of the held-out rows alone
+    words: dict[str, Any] = {"by": "tokens", "cuts": [6e10], "noise": "normal", "progress": False}
+    plain = bs.backtest(curve_table(False), "data", **words).rows
+    wide = bs.backtest(curve_table(False, loss_se=se), "data", **words).rows
+    # Some 2.1 nats with a standard error of .5: a 90 % interval of more than 2 · 1.645 · .5, on the log scale.
+    width = np.log(wide["hi90"] / wide["lo90"])
+    assert (width > 3.29 * 0.9 * 0.5 / wide["loss"]).all()
+    fit, first = fits[-1], wide[wide["architecture"] == "a"]
+    where = fit.groups("a", "loss")
+    campaign = bs.predict(fit, tokens=first["tokens"].to_numpy(), architecture="a", kind="campaign")
+    centre = np.log(campaign.draws.to_numpy().reshape(100, -1))
+    theta, loss = fit.parameters(where), first["loss"].to_numpy()
+    scale = np.hypot(theta["sigma"].to_numpy().reshape(-1, 1), 0.5 / loss)
+    noise = Noise("normal", scale, run_effect=theta["run_effect"].to_numpy().ravel())
+    expected = mixture(predictive_log_density(fit, where, noise, centre, np.log(loss)))
+    np.testing.assert_allclose(first["log_score"], expected, rtol=1e-9)
+    assert not np.allclose(plain["log_score"], wide["log_score"])
+
+
 def test_unfinished_runs_are_not_scored() -> None:
     from bayescale.workflow.folds import folds
 

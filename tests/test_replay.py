@@ -17,6 +17,7 @@ from bayescale.cli.run import run
 from bayescale.posterior import Fit
 from bayescale.predict import (
     Backtest,
+    Noise,
     expected_coverage,
     replayed,
     replicated,
@@ -117,7 +118,15 @@ def test_rows_of_one_sweep_share_its_offset_and_those_of_two_do_not() -> None:
     )
     where = fit.groups()
     theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(where).items()}
-    again = replicated(fit, where, theta, np.zeros((draws, 3)), ["a", "a", "b"], ["1", "2", "3"])
+    again = replicated(
+        fit,
+        where,
+        theta,
+        Noise.of(fit, theta),
+        np.zeros((draws, 3)),
+        ["a", "a", "b"],
+        ["1", "2", "3"],
+    )
     one, two, other = np.log(again).T
     within, mean, between = np.var(one - two), np.var((one + two) / 2), np.var(one - other)
     # Normal: the relative standard error of a variance is √(2/n).

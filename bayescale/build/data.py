@@ -18,7 +18,7 @@ import xarray as xr
 from bayescale.build.shown import shown
 from bayescale.errors import ModelError, unknown
 from bayescale.laws import Array, overlap
-from bayescale.runs import Runs, path_labels, sweeps, unfinished
+from bayescale.runs import Runs, path_labels, preceding, sweeps, unfinished
 from bayescale.spec import Prior, ResolvedModel, coords
 
 # Rows a group, on average, from which data say more of its effect than the spread of the groups does.
@@ -39,13 +39,16 @@ class Observations:
         Standard error of the log loss where the table gives one, else 0.
     index : dict of str to ndarray of int, shape (run,)
         Position of each row's architecture, task and study among the model's groups.
-        Also of its ``curve``, ``sweep`` and ``path`` where the model has drift, sweeps or a run effect.
+        Also of its ``curve``, ``sweep`` and ``path`` where the model has drift, sweeps or a run effect, and the
+        position of the row of the checkpoint before (``previous``) where it has a correlation along runs.
     upper : ndarray or None, shape (run,)
         Random-guess level of the row's task, for bounded laws.
     finished : ndarray of bool, shape (run,)
         False where the loss bounds that of a run which still trains.
     trials, errors : ndarray of int, shape (run,)
         Items behind the loss and wrong answers among them; zeros where the model counts none.
+    gap : ndarray, shape (run,)
+        Log of the step over that of the checkpoint before; infinite where there is none, or no correlation.
     """
 
     centred: dict[str, np.ndarray]
@@ -56,6 +59,7 @@ class Observations:
     finished: np.ndarray
     trials: np.ndarray
     errors: np.ndarray
+    gap: np.ndarray
 
 
 def observations(model: ResolvedModel, runs: Runs) -> Observations:
@@ -85,6 +89,9 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
         if not set(own_path) <= set(at_path):
             raise ModelError("the table has other runs than those that the model was resolved on")
         index["path"] = own_path.map(at_path).to_numpy("int64")
+    gap = np.full(len(table), np.inf)
+    if model.spec.likelihood.correlation_length is not None:
+        index["previous"], gap = preceding(table)
     values = model.get_law().values(table)
     loss = table["loss"].to_numpy(float)
     counted = model.spec.likelihood.family == "binomial"
@@ -99,6 +106,7 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
         finished=~unfinished(table),
         trials=trials,
         errors=np.rint(loss * trials).astype("int64"),
+        gap=gap,
     )
 
 
@@ -121,7 +129,7 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
         ``log_loss``, ``log_loss_se``, ``<level>_index``, ``upper`` and the inputs (``u_<axis>``, or ``overlap_<axis>``
         with a dim ``interval_<axis>`` where the axis drifts and is read as it is), dim ``run``; of a binomial
         ``trials`` and ``errors`` in place of losses, and with unfinished runs ``final``, ``still`` (positions of rows)
-        and ``bound``;
+        and ``bound``; with a correlation along runs ``gap`` and ``follows`` (1 where there is a checkpoint before);
         what :func:`bayescale.build.shown.shown` gives, where groups show their levels;
         ``first_of_<group>``, a row of each curve, sweep and path; ``prior_<parameter>_<argument>``, scalars;
         ``scale_<level>``, the prior scales of τ, and ``centring_<level>``, of the parameters of a level;
@@ -162,10 +170,16 @@ def _observed(
     if model.spec.likelihood.family == "binomial":
         return {"trials": (("run",), seen.trials), "errors": (("run",), seen.errors)}
     if not model.unfinished:
-        return {
+        found: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
             "log_loss_se": (("run",), seen.log_loss_se),
             "log_loss": (("run",), seen.log_loss),
         }
+        if "previous" in seen.index:
+            follows = np.isfinite(seen.gap)
+            # Of the first row of a run any length will do, and an infinite one has no derivative.
+            found["gap"] = (("run",), np.where(follows, seen.gap, 1.0))
+            found["follows"] = (("run",), follows.astype(float))
+        return found
     final, still = np.flatnonzero(seen.finished), np.flatnonzero(~seen.finished)
     return {
         "log_loss_se": (("run",), seen.log_loss_se),

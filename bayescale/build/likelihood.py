@@ -1,6 +1,7 @@
 """The observation model inside a ``pm.Model``: offsets that rows share, and the density of each row.
 
-Written twice: here for the sampler, and in ``bayescale.predict.noise`` for forecasts and scores.
+Written twice: here for the sampler, and in ``bayescale.predict.noise`` for forecasts and scores; but for what the
+checkpoints of one run have in common, since forecasts are of runs by themselves.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def observe(model: ResolvedModel, theta: Mapping[str, Array], mu: Array) -> None
         final, still = datum("final"), datum("still")
         _bound(mu[still], scale[still], nu)
         mu, scale, dims = mu[final], scale[final], "finished_run"
+    if "correlation_length" in theta:
+        mu, scale = _given_the_checkpoint_before(theta["correlation_length"], mu, scale)
     if family == "one-sided":
         waste = theta["inefficiency"]
         pm.CustomDist("y", mu, scale, waste, logp=one_sided_logp, observed=observed, dims=dims)
@@ -58,6 +61,19 @@ def observe(model: ResolvedModel, theta: Mapping[str, Array], mu: Array) -> None
         pm.Normal("y", mu=mu, sigma=scale, observed=observed, dims=dims)
     else:
         pm.StudentT("y", nu=nu, mu=mu, sigma=scale, observed=observed, dims=dims)
+
+
+def _given_the_checkpoint_before(length: Array, mu: Array, scale: Array) -> tuple[Array, Array]:
+    """Centre and scale of every row given that of the checkpoint before, an Ornstein-Uhlenbeck process in log steps.
+
+    Residuals in units of their scale have r | r' ~ noise(ρ r', √(1−ρ²)), ρ = exp(−gap/length): with Normal noise each
+    has the distribution that it would have by itself, with Student-t noise its variance. The first of a run has ρ = 0.
+    """
+    gap, follows = datum("gap"), datum("follows")
+    rho = follows * pt.exp(-gap / length)
+    fresh = pt.where(follows > 0.0, pt.sqrt(-pt.expm1(-2.0 * gap / length)), 1.0)
+    residual = (datum("log_loss") - mu) / scale
+    return mu + scale * rho * residual[datum("previous_index")], scale * fresh
 
 
 def one_sided_logp(value: Array, mu: Array, sigma: Array, inefficiency: Array) -> Array:

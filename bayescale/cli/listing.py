@@ -205,6 +205,7 @@ def _parameters(spec: ModelSpec, populations: Populations) -> list[dict[str, Any
         "sigma": "scale of the noise",
         "inefficiency": "scale of what untuned runs lose, above the frontier, on the log loss",
         "run_effect": "scale of the offset that the rows of one run share, on the log loss",
+        "correlation_length": "over which residuals of one run's checkpoints are forgotten, in e-folds of steps",
         "sweep": "scale of the offset that the runs of one sweep share, on the log loss",
         "drift": "amplitude of the walk of the local exponent, per root nat",
         "nu_minus_2": "degrees of freedom of the noise, less 2",

@@ -125,7 +125,9 @@ class Sampling(Structure):
     Parameters
     ----------
     no_run_effect
-        Take the rows of one run as independent.
+        Leave out the offset that the rows of one run share.
+    correlation
+        Let residuals of checkpoints of one run be correlated, or not, instead of what the model says.
     noise
         Family of the noise, instead of the model's.
     draws
@@ -141,6 +143,9 @@ class Sampling(Structure):
     """
 
     no_run_effect: Flag = False
+    correlation: Annotated[
+        bool | None, Parameter(negative="--no-correlation", show_default=False)
+    ] = None
     noise: Literal["student-t", "normal", "one-sided", "binomial"] | None = None
     draws: Whole = 1000
     tune: Whole = 1000
@@ -154,6 +159,7 @@ class Sampling(Structure):
         return {
             **super().settings(),
             "run_effect": not self.no_run_effect,
+            "correlation": self.correlation,
             "noise": self.noise,
             "draws": self.draws,
             "tune": self.tune,

@@ -27,6 +27,8 @@ _PLAIN = (
     (re.compile(r"\btarget_loss=(?!\w)"), "--target-loss"),
     (re.compile(r"\btotal_steps=(?!\w)"), "--total-steps"),
     (re.compile(r"\bpool=False\b"), "--no-pool"),
+    (re.compile(r"\bcorrelation=False\b"), "--no-correlation"),
+    (re.compile(r"\bload_runs\(\.\.\., checkpoints='all'\)"), "--checkpoints all"),
     (re.compile(r"\btarget_accept\b"), "--target-accept"),
     (re.compile(r"\braise (draws|tune)\b"), r"raise --\1"),
     (re.compile(r"\.where\(unflagged=True\)"), "--unflagged"),

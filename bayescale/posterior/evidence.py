@@ -1,4 +1,4 @@
-"""How much evidence the fitted rows are: checkpoints of one run share its offset, and count as fewer."""
+"""How much evidence the fitted rows are: checkpoints of one run share its offset or residual, and count as fewer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale.errors import ForecastError
 from bayescale.posterior.groups import Side
-from bayescale.runs import path_labels, unfinished
+from bayescale.runs import path_labels, preceding, unfinished
 from bayescale.wording import counted
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class Evidence:
     """Rows, the runs (on a task, or whole) that they belong to, and the effective number of observations.
 
-    ``effective`` is the posterior median of Σ m/(1 + (m−1)ρ) over paths of m rows (Kish 1965), ρ the share of the run
-    effect in the variance of a row around its curve; ``lo90`` and ``hi90`` end its 90 % interval.
+    ``effective`` is the posterior median of Σ m²/ΣΣr over paths of m rows, r the correlation of two of them (itself
+    included): as many independent rows would know their mean as well. With a run effect alone it is Σ m/(1 + (m−1)ρ)
+    (Kish 1965), ρ the share of the run effect in the variance of a row around its curve; a correlation along runs is
+    that of what is left. ``lo90`` and ``hi90`` end its 90 % interval.
     """
 
     rows: int
@@ -43,8 +45,9 @@ class Evidence:
 
 
 def evidence(fit: Fit) -> Evidence | None:
-    """Effective number of observations of a fit; None without a run effect."""
-    if not fit.model.paths:
+    """Effective number of observations of a fit; None where no rows share anything."""
+    correlated = fit.model.spec.likelihood.correlation_length is not None
+    if not (fit.model.paths or correlated):
         return None
     rows = fit.runs.to_dataframe().reset_index(drop=True)
     rows["path"] = path_labels(rows, fit.model.spec.likelihood.sharing)
@@ -57,11 +60,26 @@ def evidence(fit: Fit) -> Evidence | None:
             "study": str(first["study"]),
         }
         theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(where).items()}
-        shared = theta["run_effect"] ** 2
+        shared = theta.get("run_effect", np.zeros(1)) ** 2
         rho = shared / (shared + _noise_variance(fit, theta, own))
-        total = total + len(own) / (1.0 + (len(own) - 1) * rho)
+        rest: Any = len(own)
+        if correlated:
+            rest = _correlations(own, theta["correlation_length"])
+        total = total + len(own) ** 2 / (rho * len(own) ** 2 + (1.0 - rho) * rest)
     low, middle, high = np.quantile(total, [0.05, 0.5, 0.95])
     return Evidence(len(rows), rows["path"].nunique(), float(middle), float(low), float(high))
+
+
+def _correlations(own: pd.DataFrame, length: np.ndarray) -> np.ndarray:
+    """Sum of the correlations of all pairs of residuals of a run, each with itself too, shape (draw,)."""
+    previous, gap = preceding(own)
+    total, earlier = np.zeros_like(length), np.zeros((len(own), len(length)))
+    for row in np.argsort(own["step"].to_numpy(float), kind="stable"):
+        if np.isfinite(gap[row]):
+            # With all checkpoints before: with the last of them, and through it with the others.
+            earlier[row] = np.exp(-gap[row] / length) * (1.0 + earlier[previous[row]])
+        total = total + 1.0 + 2.0 * earlier[row]
+    return total
 
 
 def _noise_variance(fit: Fit, theta: dict[str, np.ndarray], own: pd.DataFrame) -> np.ndarray:
@@ -93,6 +111,9 @@ def require_plain_rows(fit: Fit, what: str) -> None:
         f"{model.spec.likelihood.family} noise": model.spec.likelihood.family
         not in ("normal", "student-t"),
         "a run effect (run_effect=False leaves it out)": bool(model.paths),
+        "a correlation along runs (correlation=False leaves it out)": (
+            model.spec.likelihood.correlation_length is not None
+        ),
         "correlated group effects": any(model.correlation(lv) for lv in model.levels()),
         "unfinished runs": bool(unfinished(fit.runs.to_dataframe()).any()),
     }

@@ -48,6 +48,10 @@ class Noise:
         names = ("sigma", "nu", "inefficiency", "run_effect")
         return replace(self, **{n: v[draws] for n in names if (v := getattr(self, n)) is not None})
 
+    def measured(self, log_se: np.ndarray) -> Noise:
+        """The noise of runs whose loss is read with a standard error, of the log loss, shape (run,)."""
+        return replace(self, sigma=np.hypot(self.sigma[:, None], log_se))
+
     def new_run(self, centre: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The centre of runs that were not fitted: each has an offset of its own, where the model has them."""
         if self.run_effect is None:

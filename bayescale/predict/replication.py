@@ -23,6 +23,7 @@ def replicated(
     fit: Fit,
     where: Mapping[Side, Group],
     theta: Mapping[str, np.ndarray],
+    noise: Noise,
     expected: np.ndarray,
     sweeps: Sequence[str],
     runs: Sequence[str],
@@ -38,6 +39,8 @@ def replicated(
         The groups.
     theta : mapping
         Their parameters, each of shape (draw,).
+    noise : Noise
+        Of one row by itself, around the centre.
     expected : ndarray, shape (draw, row)
         Log of the curve, drift included.
     sweeps, runs : sequence of str, one a row
@@ -56,7 +59,7 @@ def replicated(
             offsets = {g: _unit(fit, name, str(g), len(expected)) for g in dict.fromkeys(labels)}
             centre = centre + theta[name][:, None] * np.column_stack([offsets[g] for g in labels])
     rng = keyed_generator(fit.seed, "replicated noise", list(where.values()))
-    return np.exp(Noise.of(fit, theta).simulate(centre, rng, trials))
+    return np.exp(noise.simulate(centre, rng, trials))
 
 
 def _unit(fit: Fit, purpose: str, label: str, draws: int) -> np.ndarray:

@@ -76,8 +76,8 @@ def by_group(fit: Fit) -> Iterator[Rows]:
     Raises
     ------
     ForecastError
-        If the model has a run effect, unfinished runs, correlated effects or noise that is not symmetric, or if it has
-        sweeps and the fit does not say which sweep its rows are in.
+        If the model has a run effect, a correlation along runs, unfinished runs, correlated effects or noise that is
+        not symmetric, or if it has sweeps and the fit does not say which sweep its rows are in.
     """
     require_plain_rows(fit, "a check of the rows")
     rows = fit.runs
@@ -93,8 +93,7 @@ def by_group(fit: Fit) -> Iterator[Rows]:
         if offsets is not None:
             centre = centre + offsets[:, index]
         noise = Noise.of(fit, curve.theta)
-        sigma = np.hypot(noise.sigma[:, None], log_se[index])
-        yield Rows(index, log_loss[index], centre, replace(noise, sigma=sigma))
+        yield Rows(index, log_loss[index], centre, noise.measured(log_se[index]))
 
 
 def all_rows(fit: Fit) -> Rows:

@@ -4,7 +4,7 @@ from bayescale.runs.columns import UNNAMED
 from bayescale.runs.datasets import DatasetInfo, dataset_info, list_datasets
 from bayescale.runs.describe import Description, Design
 from bayescale.runs.load import load_runs
-from bayescale.runs.paths import Sharing, path_labels, paths, unfinished
+from bayescale.runs.paths import Sharing, path_labels, paths, preceding, unfinished
 from bayescale.runs.quantities import format_quantity, parse_quantity
 from bayescale.runs.sweeps import sweeps
 from bayescale.runs.table import Runs
@@ -26,6 +26,7 @@ __all__ = [
     "parse_quantity",
     "path_labels",
     "paths",
+    "preceding",
     "sweeps",
     "unfinished",
 ]

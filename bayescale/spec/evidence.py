@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bayescale.errors import DataError, ModelError
-from bayescale.runs import Runs, paths, unfinished
-from bayescale.spec.model import ModelSpec
+from bayescale.runs import Runs, paths, preceding, unfinished
+from bayescale.spec.model import CORRELATED, ModelSpec
 from bayescale.wording import counted
 
 BOUNDING = ("normal", "student-t")
@@ -67,6 +67,45 @@ def own_paths(spec: ModelSpec, runs: Runs, pool: bool) -> tuple[tuple[str, str, 
     first = runs.table.assign(path=label).drop_duplicates("path")
     rows = first[["path", "architecture", "task"]].astype(str).to_numpy()
     return tuple(sorted((str(p), str(a), str(t)) for p, a, t in rows))
+
+
+def along_runs(spec: ModelSpec, runs: Runs, correlation: bool | None) -> ModelSpec:
+    """The model with a correlation along runs, or without: as it says itself, or as the caller does.
+
+    Raises
+    ------
+    ModelError
+        If one is wanted under noise that has no residual around a curve.
+    DataError
+        If the caller wants one, and no run has several rows; and where steps are missing, or rows unfinished.
+    """
+    if correlation:
+        spec = spec.correlated()
+    if spec.likelihood.correlation_length is None:
+        return spec
+    off = spec.without(drift=False, sweep=False, correlation=True)
+    if correlation is False:
+        return off
+    if paths(runs) is None:
+        if correlation:
+            raise DataError(
+                f"{runs.name}: no run has several rows, along which a correlation could be; keep them with "
+                "load_runs(..., checkpoints='all'), or ask for no correlation"
+            )
+        return off
+    family = spec.likelihood.family
+    if family not in CORRELATED:
+        raise ModelError(
+            f"a correlation along runs is of {' or '.join(CORRELATED)} noise, not of {family}; take another noise=, or "
+            "correlation=False"
+        )
+    if bounds := int(unfinished(runs.table).sum()):
+        raise DataError(
+            f"{runs.name}: {counted(bounds, 'row')} of unfinished runs, whose residual a correlation along runs would "
+            "need; leave such rows out (runs.where(...)), or take correlation=False"
+        )
+    preceding(runs.table)  # raises where steps do not tell
+    return spec
 
 
 def guess_levels(spec: ModelSpec, runs: Runs) -> dict[str, float]:

@@ -17,6 +17,8 @@ LEVELS: tuple[Level, ...] = ("architecture", "task", "cell", "study")
 Family = Literal["student-t", "normal", "one-sided", "binomial"]
 # What a family has besides sigma: the field of the likelihood, and the family that it belongs to.
 _OWN: dict[str, Family] = {"nu_minus_2": "student-t", "inefficiency": "one-sided"}
+# Whose noise is a residual around the curve, which a later checkpoint may remember.
+CORRELATED: tuple[Family, ...] = ("student-t", "normal")
 
 
 class _Strict(BaseModel):
@@ -89,6 +91,9 @@ class Likelihood(_Strict):
         Scale of the offset that the runs of one sweep share.
     run_effect : ParameterModel
         Scale of the offset that the rows of one run share.
+    correlation_length : ParameterModel
+        Along a run, on one task, the correlation of the residuals of two checkpoints is exp(-gap / length), the gap
+        the log of the ratio of their steps (an Ornstein-Uhlenbeck process); only for ``CORRELATED`` families.
     sharing : {"checkpoints", "tasks"}
         Which rows of a run share its offset: those on one task, or all.
     """
@@ -97,6 +102,10 @@ class Likelihood(_Strict):
     sigma: ParameterModel
     sweep: ParameterModel | None = None
     run_effect: ParameterModel | None = None
+    # Left out where there is none, so that a model without it keeps its hash.
+    correlation_length: ParameterModel | None = Field(
+        default=None, exclude_if=lambda entry: entry is None
+    )
     sharing: Sharing = "checkpoints"
     nu_minus_2: ParameterModel | None = None
     inefficiency: ParameterModel | None = None
@@ -110,12 +119,18 @@ class Likelihood(_Strict):
             raise ValueError("nu_minus_2 takes a prior and no pooling")
         if self.sigma.equals is not None:
             raise ValueError("sigma cannot be tied to another parameter")
-        for name in ("sweep", "run_effect", "inefficiency"):
+        for name in ("sweep", "run_effect", "correlation_length", "inefficiency"):
             entry = getattr(self, name)
             if entry is not None and entry.prior is None:
                 raise ValueError(f"{name} takes a prior")
-        if self.run_effect is not None and self.run_effect.pool:
-            raise ValueError("run_effect takes a prior and no pooling")
+        for name in ("run_effect", "correlation_length"):
+            entry = getattr(self, name)
+            if entry is not None and entry.pool:
+                raise ValueError(f"{name} takes a prior and no pooling")
+        if self.correlation_length is not None and self.family not in CORRELATED:
+            raise ValueError(
+                f"correlation_length is of {' or '.join(CORRELATED)} noise, not of {self.family}"
+            )
         if self.sharing != "checkpoints" and self.run_effect is None:
             raise ValueError(f"sharing = {self.sharing!r} is of a run_effect, and there is none")
         _check_fixed("sigma", self.sigma.fixed, "positive", floor=False)
@@ -217,16 +232,19 @@ class ModelSpec(_Strict):
 
     @property
     def scales(self) -> dict[str, ParameterModel]:
-        """What is not of the law: scales of the noise, of the drift, of the offsets of sweeps and of runs."""
-        names = ("sigma", "inefficiency", "sweep", "run_effect")
+        """What is not of the law: scales of the noise and of the drift, and of what rows of a sweep or run share."""
+        names = ("sigma", "inefficiency", "sweep", "run_effect", "correlation_length")
         found = {name: getattr(self.likelihood, name) for name in names}
         found["drift"] = self.drift.amplitude if self.drift and self.drift.walking else None
         return {name: entry for name, entry in found.items() if entry is not None}
 
-    def without(self, *, drift: bool, sweep: bool, run_effect: bool = False) -> ModelSpec:
-        """The model less its drift, its sweeps, its run effect."""
+    def without(
+        self, *, drift: bool, sweep: bool, run_effect: bool = False, correlation: bool = False
+    ) -> ModelSpec:
+        """The model less its drift, its sweeps, its run effect, its correlation along runs."""
         less: dict[str, str | None] = {"sweep": None} if sweep else {}
         less |= {"run_effect": None, "sharing": "checkpoints"} if run_effect else {}
+        less |= {"correlation_length": None} if correlation else {}
         update = {"likelihood": self.likelihood.model_copy(update=less)}
         return self.model_copy(update=update | ({"drift": None} if drift else {}))
 
@@ -235,6 +253,12 @@ class ModelSpec(_Strict):
         if family not in get_args(Family):
             raise unknown("family of noise", str(family), get_args(Family))
         return self.model_copy(update={"likelihood": self.likelihood.of(family)})
+
+    def correlated(self) -> ModelSpec:
+        """The model with a correlation along runs, by the population of its name where the model states none."""
+        own = self.likelihood.correlation_length or ParameterModel(prior="correlation_length")
+        likelihood = self.likelihood.model_copy(update={"correlation_length": own})
+        return self.model_copy(update={"likelihood": likelihood})
 
     def exact(self) -> ModelSpec:
         """The plain law: the model without drift, by a name of its own, to stand beside it in a back-test."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bayescale.errors import DataError, ModelError
 from bayescale.laws import Axis, Law, Support
 from bayescale.runs import Runs, Task, sweeps, unfinished
-from bayescale.spec.evidence import check_rows, guess_levels, own_paths
+from bayescale.spec.evidence import along_runs, check_rows, guess_levels, own_paths
 from bayescale.spec.groups import active_levels, curves, shown_levels, walked_intervals
 from bayescale.spec.model import LEVELS, Family, Level, ModelSpec, ParameterModel
 from bayescale.spec.override import override
@@ -165,6 +165,7 @@ def resolve(
     sweep: bool = True,
     run_effect: bool = True,
     noise: Family | None = None,
+    correlation: bool | None = None,
 ) -> ResolvedModel:
     """Turn a specification and a table into a :class:`ResolvedModel`.
 
@@ -186,8 +187,8 @@ def resolve(
         False for one independent curve per architecture × task.
     drift, sweep, run_effect : bool
         False to leave the model's drift, its sweeps, or its run effect out.
-    noise : str, optional
-        Family of the noise in place of the model's.
+    noise, correlation : optional
+        Family of the noise, and whether checkpoints of one run correlate, in place of what the model says.
 
     Raises
     ------
@@ -197,6 +198,7 @@ def resolve(
     if noise is not None:
         spec = spec.with_noise(noise)
     check_rows(spec, runs)
+    spec = along_runs(spec, runs, correlation)
     own = own_paths(spec, runs, pool) if run_effect else ()
     spec = spec.without(drift=not drift, sweep=labels is None, run_effect=not own)
     law, excluded = (

@@ -36,6 +36,7 @@ def backtest(
     sweep: bool = True,
     run_effect: bool = True,
     noise: Family | None = None,
+    correlation: bool | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -57,7 +58,7 @@ def backtest(
         ``load_model(name).exact()``.
     by, cuts
         How runs are held out, see :func:`bayescale.workflow.folds.folds`.
-    exclude, pool, drift, sweep, run_effect, noise, draws, tune, chains, seed, engine
+    exclude, pool, drift, sweep, run_effect, noise, correlation, draws, tune, chains, seed, engine
         As in :func:`bayescale.fit`; of these a baseline takes the seed only, and with ``quick`` folds of one structure
         are compiled once (in each process). Pivots and data-scaled priors read the fitted rows only.
     jobs : int
@@ -73,7 +74,8 @@ def backtest(
     -------
     Backtest
         A fit that missed the convergence gate is scored all the same, and counted in ``folds`` and ``notes``. Every
-        forecast is of one run in a sweep that was not fitted, even where runs of its sweep were.
+        forecast is of one run in a sweep that was not fitted, even where runs of its sweep, or earlier checkpoints of
+        it, were; where its loss has a standard error, of the loss as it was measured.
 
     Raises
     ------
@@ -90,6 +92,7 @@ def backtest(
         "sweep": sweep,
         "run_effect": run_effect,
         "noise": noise,
+        "correlation": correlation,
         "draws": draws,
         "tune": tune,
         "chains": chains,

@@ -38,6 +38,7 @@ def fit(
     sweep: bool = True,
     run_effect: bool = True,
     noise: Family | None = None,
+    correlation: bool | None = None,
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
@@ -63,10 +64,12 @@ def fit(
     pool : bool
         False for one independent curve per architecture × task.
     drift, sweep, run_effect : bool
-        False to leave out the model's drift (the law is then taken as exact), the offsets of sweeps, or those of runs
-        with several rows.
+        False to leave out the model's drift (the law is then taken as exact), or the offsets of sweeps or of runs.
     noise : {"student-t", "normal", "one-sided", "binomial"}, optional
         Family of the noise in place of the model's, see :class:`bayescale.spec.Likelihood`.
+    correlation : bool, optional
+        Whether residuals of checkpoints of one run are correlated, the more the nearer they lie in the log of steps; by
+        default as the model says, and shipped ones say no.
     draws, tune, chains, cores, seed, target_accept
         Of the sampler. Chains that agree but are too short for the gate are joined by as many more; a fit that still
         misses it is sampled again, twice (unless that is known to be too short) and then four times as long, with
@@ -112,6 +115,7 @@ def fit(
         sweep,
         run_effect,
         noise,
+        correlation,
     )
     sampler = _Nuts(draws, tune, chains, cores, seed, target_accept)
     with reporter(progress) as report:
@@ -255,6 +259,7 @@ def beyond_quick(model: ResolvedModel) -> str | None:
     scales = (("drift", model.drift), ("sweeps", model.sweeps), ("runs", model.paths))
     learnt = [name for name, used in scales if used]
     learnt = [f"the scale of {name}" for name in learnt]
+    learnt += ["the length of a correlation"] * ("correlation_length" in model.parameters)
     learnt += [f"the spread over {level}" for level in model.levels()]
     if not learnt:
         return None

@@ -16,7 +16,7 @@ from bayescale.spec import ModelSpec, resolve
 from bayescale.workflow.folds import Fold
 from bayescale.zoo import load_populations
 
-VERSION = 4  # of what a kept fold holds
+VERSION = 5  # of what a kept fold holds
 _CHOSEN = (
     "exclude",
     "pool",
@@ -24,6 +24,7 @@ _CHOSEN = (
     "sweep",
     "run_effect",
     "noise",
+    "correlation",
 )  # of the settings, by the model
 
 

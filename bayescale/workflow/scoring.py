@@ -122,6 +122,9 @@ def _score_group(fitted: Fit, part: pd.DataFrame, architecture: str, task: str) 
         # Like is compared with like: counts out of the same number of items.
         trials = part["trials"].to_numpy("int64")
         observed = np.rint(trials * observed) / trials
+    elif "loss_se" in part:
+        # Likewise a loss as it was measured, as the fitted ones were.
+        noise = noise.measured(np.nan_to_num(part["loss_se"].to_numpy(float)) / observed)
     scores = scored(np.exp(run_log_loss(fitted, where, noise, campaign, trials)), observed)
     # The offset of a new sweep is one a draw, so that the runs of one group share it.
     density = predictive_log_density(fitted, where, noise, campaign, np.log(observed), trials)
@@ -130,7 +133,8 @@ def _score_group(fitted: Fit, part: pd.DataFrame, architecture: str, task: str) 
     groups = part.groupby("group").indices
     joint = [_joint(group, density[:, rows]) for group, rows in groups.items()]
     paths = path_labels(part, fitted.model.spec.likelihood.sharing)
-    again = replicated(fitted, where, theta, expected, list(part["group"]), list(paths), trials)
+    labels = list(part["group"]), list(paths)
+    again = replicated(fitted, where, theta, noise, expected, *labels, trials)
     return _Scored(with_place(part, scores), again, joint)
 
 

@@ -1,7 +1,8 @@
 """What is an expert worth? Clark et al. 2022's law of routed networks on their largest models, with and without floor.
 
 Run ``python3 -m uv run python case_studies/routed/study.py`` where ``BAYESCALE_DATA`` names a folder of the public
-sets. It writes ``expected.json`` and the figure; folds of the back-test are kept in ``--folder``.
+sets. It writes ``expected.json``, the table of the README and the figure; folds of the back-test are kept in
+``--folder``.
 """
 
 from __future__ import annotations
@@ -10,25 +11,37 @@ import argparse
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import bayescale as bs
 from bayescale import plots
 from bayescale.files import written_beside
 from bayescale.plots.style import GREY, colour, new_figure, style
+from bayescale.predict import Backtest
 from bayescale.runs import Runs
 from bayescale.spec import ModelSpec, ParameterModel
 from bayescale.zoo import load_model
+
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from recorded import fill
 
 HERE = Path(__file__).parent
 SEED = 20261122
 SHA256 = "c8da37a01ed264f57b6de62c902cebe86ec69776c47a5abaa46f7259c2ca1baa"
 LARGEST = 1e9  # parameters: what the back-test holds out
 SAMPLER: dict[str, Any] = {"draws": 800, "tune": 500, "chains": 2, "seed": SEED, "drift": False}
+DRIFTING: dict[str, Any] = {"seed": SEED}  # the model and its sampler as shipped
+SHOWN = {
+    "routed": "`routed`, exact",
+    "routed without a floor": "`routed` without a floor, as printed, exact",
+    "blind to experts": "blind to experts, exact",
+    "routed, drifting": "`routed` as shipped: its exponent drifts",
+}
+SCORES = ("inside90", "se90", "width90", "rmsle", "bias", "log_score")
 
 
 def table(folder: Path) -> pd.DataFrame:
@@ -72,13 +85,42 @@ def dense() -> ModelSpec:
     return spec.model_copy(update={"name": "blind to experts", "effective": (), "parameters": kept})
 
 
+def drifting() -> ModelSpec:
+    """The law as shipped, by a name that stands beside the exact one's."""
+    return load_model("routed").model_copy(update={"name": "routed, drifting"})
+
+
+def scores(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """By model; the runs of one router are a cluster."""
+    found = Backtest(rows, pd.DataFrame(), {}).summary(("model",))
+    named = found.rename(columns={"cover90": "inside90"})
+    kept = named[["model", "runs", "groups", *SCORES]].set_index("model")
+    return {str(model): row.to_dict() for model, row in kept.iterrows()}
+
+
+def markdown(found: dict[str, dict[str, float]]) -> str:
+    """The table of the README."""
+    head = ["model", "90 % holds", "s.e.", "width", "RMSLE", "bias", "log score"]
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for model, said in SHOWN.items():
+        row, cells = found[model], [said]
+        cells += [f"{row[name]:.2f}" for name in ("inside90", "se90")]
+        cells += [f"{row['width90']:.3f}", f"{row['rmsle']:.4f}", f"{row['bias']:+.4f}"]
+        lines.append("| " + " | ".join([*cells, f"{row['log_score']:.2f}"]) + " |")
+    return "\n".join(lines)
+
+
 def figure(rows: pd.DataFrame) -> list[Path]:
     """Held-out models: forecast over loss, with its 90 % interval, against the number of experts."""
     with style():
         canvas = new_figure("text", 2.3)
-        models = ["routed", "routed without a floor"]
+        models = {
+            "routed": "Exact, with a floor",
+            "routed without a floor": "Exact, as printed",
+            "routed, drifting": "With drift",
+        }
         for i, (axes, model) in enumerate(
-            zip(canvas.subplots(1, 2, sharey=True), models, strict=True)
+            zip(canvas.subplots(1, 3, sharey=True), models, strict=True)
         ):
             for j, (router, part) in enumerate(
                 rows[rows["model"] == model].groupby("architecture")
@@ -88,7 +130,7 @@ def figure(rows: pd.DataFrame) -> list[Path]:
                 axes.vlines(at, ratio["lo90"], ratio["hi90"], color=colour(j), linewidth=0.8)
                 axes.plot(at, ratio["median"], ".", color=colour(j), label=str(router))
             axes.axhline(1.0, color=GREY, linewidth=0.6)
-            axes.set(xscale="log", xlabel="experts", title=["With a floor", "As printed"][i])
+            axes.set(xscale="log", xlabel="experts", title=models[model])
             axes.set_ylabel("forecast / loss" if i == 0 else "")
         axes.legend()
         return plots.save(canvas, HERE / "routed.pdf")
@@ -102,31 +144,25 @@ def main() -> None:
     frame = table(Path(os.environ["BAYESCALE_DATA"]))
     runs = as_runs(frame)
     entrants = [load_model("routed"), printed(), dense()]
-    test = bs.backtest(
-        runs, entrants, by="params", cuts=[LARGEST], folder=options.folder, **SAMPLER
-    )
-    rows = test.rows.assign(
-        experts=test.rows["run_id"].astype(int).map(frame.set_index("run")["num_experts"])
-    )
-    scores = {
-        str(model): {
-            "runs": len(part),
-            "inside90": float(part["inside90"].mean()),
-            "width90": float(part["width90"].mean()),
-            "rmsle": float(np.sqrt((part["error"] ** 2).mean())),
-            "log_score": float(part["log_score"].mean()),
-        }
-        for model, part in rows.groupby("model")
-    }
+    held: dict[str, Any] = {"by": "params", "cuts": [LARGEST], "folder": options.folder}
+    tests = [
+        bs.backtest(runs, entrants, **held, **SAMPLER),
+        bs.backtest(runs, drifting(), **held, **DRIFTING),
+    ]
+    folds = pd.concat([test.folds for test in tests])
+    rows = pd.concat([test.rows for test in tests], ignore_index=True)
+    number = rows["run_id"].astype(int)
+    rows = rows.assign(experts=number.map(frame.set_index("run")["num_experts"]))
     kept = ["model", "architecture", "experts", "loss", "median", "lo90", "hi90"]
     found = {
-        "fitted": int(test.folds["fitted"].iloc[0]),
-        "verdicts": test.folds.set_index("model")["verdict"].to_dict(),
-        "scores": scores,
+        "fitted": int(folds["fitted"].iloc[0]),
+        "verdicts": folds.set_index("model")["verdict"].to_dict(),
+        "scores": scores(rows),
         "rows": rows[kept].round(4).to_dict("records"),
     }
     with written_beside(HERE / "expected.json") as beside:
         beside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    fill(HERE / "README.md", {"results": markdown(found["scores"])})
     for path in figure(rows):
         print(path)
 
