@@ -67,7 +67,8 @@ class Population(_Strict):
     def without(self, excluded: frozenset[str], name: str) -> Population:
         """The population as it would stand without some studies.
 
-        The centre moves by as much as the mean of the studies moves, on the link scale; the width never shrinks, and
+        The centre moves by as much as the mean of the studies moves, on the link scale (of a HalfNormal the scale, with
+        their root mean square); the width never shrinks, and
         grows by the factor that losing studies adds to a predictive standard deviation, √[(1+1/n′)/(1+1/n)].
         """
         gone = excluded & self.studies.keys()
@@ -84,6 +85,9 @@ class Population(_Strict):
         if prior.family == "LogNormal":
             shift = _mean(np.log, kept) - _mean(np.log, self.studies.values())
             new = Prior.make("LogNormal", mu=prior["mu"] + shift, sigma=prior["sigma"] * widen)
+        elif prior.family == "LogitNormal":
+            shift = _mean(_logit, kept) - _mean(_logit, self.studies.values())
+            new = Prior.make("LogitNormal", mu=prior["mu"] + shift, sigma=prior["sigma"] * widen)
         elif prior.family == "Beta":
             shift = _mean(_logit, kept) - _mean(_logit, self.studies.values())
             centre = prior["alpha"] / (prior["alpha"] + prior["beta"])
@@ -91,8 +95,9 @@ class Population(_Strict):
             centre = float(1 / (1 + np.exp(-(_logit(np.array(centre)) + shift))))
             new = Prior.make("Beta", alpha=centre * size, beta=(1 - centre) * size)
         elif prior.family == "HalfNormal":
-            shift = _mean(np.log, kept) - _mean(np.log, self.studies.values())
-            new = Prior.make("HalfNormal", sigma=prior["sigma"] * math.exp(shift) * widen)
+            # Its scale is a root mean square: a study whose scale is as good as zero says little of the others'.
+            ratio = math.sqrt(_mean(np.square, kept) / _mean(np.square, self.studies.values()))
+            new = Prior.make("HalfNormal", sigma=prior["sigma"] * ratio * widen)
         else:
             raise ModelError(
                 f"prior {name!r}: a {prior.family} cannot be recomputed without a study"

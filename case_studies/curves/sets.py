@@ -24,30 +24,35 @@ class Domain:
     label: str | None
     model: str
     task: dict[str, Any]
+    known_as: str  # in models/priors.toml
 
 
 ERROR = {"metric": "error", "upper": 1.0}
 # Losses of the second set were divided by a constant by their authors: they have no unit.
 SCALED = {"metric": "loss"}
+IMAGES, LANGUAGE = "alabdulmohsin-images", "alabdulmohsin-language"
 DOMAINS = {
-    "IC": Domain("alabdulmohsin_vision", None, "saturating", ERROR),
-    "NMT": Domain("alabdulmohsin_language", "translation", "data", SCALED),
-    "LM": Domain("alabdulmohsin_language", "language_model", "data", SCALED),
-    "BB": Domain("alabdulmohsin_language", "big_bench", "saturating", ERROR),
+    "IC": Domain("alabdulmohsin_vision", None, "saturating", ERROR, IMAGES),
+    "NMT": Domain("alabdulmohsin_language", "translation", "data", SCALED, LANGUAGE),
+    "LM": Domain("alabdulmohsin_language", "language_model", "data", SCALED, LANGUAGE),
+    "BB": Domain("alabdulmohsin_language", "big_bench", "saturating", ERROR, LANGUAGE),
 }
 
 
 CURVE = ["architecture", "task", "params"]
 
 
-def read(domain: Domain) -> Runs:
-    """The curves of one domain as split: fitted rows thinned, held-out rows as they are, marked in ``held_out``."""
+def read(domain: Domain, as_runs: bool = False) -> Runs:
+    """The curves of one domain as split: fitted rows thinned, held-out rows as they are, marked in ``held_out``.
+
+    Every row is a run of its own, or with ``as_runs`` every curve is one run, and its rows are the run's checkpoints.
+    """
     frame = _frame(domain)
     frame["held_out"] = 1 - frame["paper_train"]
     held = frame[frame["held_out"] == 1]
     columns = [*CURVE, "held_out", "tokens", "loss"]
     fitted = _thinned(frame[frame["held_out"] == 0]).assign(held_out=0)
-    return _runs(domain, pd.concat([fitted, held[columns]], ignore_index=True))
+    return _runs(domain, pd.concat([fitted, held[columns]], ignore_index=True), as_runs)
 
 
 def whole(domain: Domain) -> Runs:
@@ -71,10 +76,21 @@ def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _runs(domain: Domain, table: pd.DataFrame) -> Runs:
+def _runs(domain: Domain, table: pd.DataFrame, as_runs: bool = False) -> Runs:
     table["run_id"] = [f"row {i}" for i in range(len(table))]
+    if as_runs:
+        # Scales in units of the smallest are the steps; only their ratios are read.
+        table["run_id"] = table["architecture"].astype(str) + " " + table["task"]
+        table["step"] = table["tokens"] / table["tokens"].min()
+        # What was measured again at one scale is held out, and no checkpoint before another.
+        table["run_id"] += (
+            table.groupby(["run_id", "step"]).cumcount().map({0: ""}).fillna(" again")
+        )
     info = dict.fromkeys(table["task"].unique(), domain.task)
-    return bs.load_runs(table, task_info=info, param_count="total", name=domain.source)
+    kept = "all" if as_runs else "last"
+    return bs.load_runs(
+        table, task_info=info, param_count="total", name=domain.source, checkpoints=kept
+    )
 
 
 def thin(part: pd.DataFrame) -> pd.DataFrame:

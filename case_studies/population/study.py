@@ -1,8 +1,8 @@
-"""What public sweeps say of the scales that a user's few runs cannot tell: drift, sweep offsets, noise, exponents.
+"""What public sweeps and curves say of what a user's few runs cannot tell: drift, offsets, noise, exponents, floors.
 
 Run ``python3 -m uv run python case_studies/population/study.py`` where ``BAYESCALE_DATA`` names a folder of the public
-sets (some minutes on two cores; each set's fit is kept in ``--folder``). It writes ``evidence.json``, which the numbers
-behind the population ``drift`` of ``models/priors.toml`` must equal (a test holds them to it).
+sets (the best part of an hour on two cores; each set's fit is kept in ``--folder``). It writes ``evidence.json`` and,
+with ``--write``, the populations that rest on it in ``models/priors.toml`` (a test holds the file to the evidence).
 """
 
 from __future__ import annotations
@@ -10,56 +10,54 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
+from learn import by_population, rewritten
+from recorded import fill
+from sets import SOURCES, WIDE_DRIFT, curves_of
+
 import bayescale as bs
 from bayescale.files import written_beside
 from bayescale.posterior import Fit, population_parameters
-from bayescale.runs import Runs
-
-sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
-from sweeps import chinchilla, gadre, olmo, public_sets
 
 HERE = Path(__file__).parent
+PRIORS = HERE.parents[1] / "models" / "priors.toml"
 SEED = 20261122
-# Wide: what a set says of its own drift, not what the others said.
-WIDE = {"drift": "LogNormal(median=0.2, sigma=1.0)"}
-SHOWN = ("drift", "sweep", "sigma", "alpha", "a", "beta", "delta", "gamma", "L_inf")
+# Many curves in one fit take more draws than adaptation.
+MANY, CHAINS = 50, {"draws": 1200, "tune": 500}
+SHOWN = ("drift", "sweep", "sigma", "alpha", "a", "beta", "delta", "gamma", "phi", "L_inf")
 
 
-def pile(folder: Path) -> Runs:
-    """The embedded table of six families on the Pile."""
-    return bs.load_runs("pile-families")
-
-
-# Name of the study in models/priors.toml → its table, the model, and what is left out of the other priors.
-SETS: dict[str, tuple[Callable[[Path], Runs], str, tuple[str, ...]]] = {
-    "chinchilla-refit": (chinchilla, "parameter-data", ("chinchilla",)),
-    "gadre-2024-c4": (gadre, "parameter-data", ("gadre",)),
-    "olmo-ladder": (olmo, "parameter-data", ("olmo",)),
-    "pile-families-refit": (pile, "parameter-data", ("pile-families",)),
-}
+TABLE = ("drift", "sweep", "sigma", "phi", "delta")
 
 
 def fitted(name: str, folder: Path) -> Fit:
-    """The fit of one set, from the folder if it is there."""
+    """The fit of one set, from the folder if it is there; of drift it says what it says itself, by a wide prior."""
     path = folder / f"{name}.nc"
     if path.exists():
         return bs.load_fit(path)
-    read, model, exclude = SETS[name]
-    runs = read(public_sets())
-    fit = bs.fit(runs, model, prior=WIDE, exclude=exclude, seed=SEED)
+    source = SOURCES[name]
+    runs = source.read()
+    fit = bs.fit(
+        runs,
+        source.model,
+        prior={"drift": WIDE_DRIFT},
+        exclude=[source.uses],
+        seed=SEED,
+        progress=False,
+        **(CHAINS if curves_of(runs) > MANY else {}),
+    )
     folder.mkdir(parents=True, exist_ok=True)
     fit.save(path)
     return fit
 
 
 def evidence(fit: Fit) -> dict[str, Any]:
-    """Median and standard deviation of the log of each population parameter."""
+    """Median of each population parameter, and the standard deviation of its log."""
     found = population_parameters(fit.posterior, fit.model)
     out: dict[str, Any] = {}
     for name in SHOWN:
@@ -70,17 +68,49 @@ def evidence(fit: Fit) -> dict[str, Any]:
     return out
 
 
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """The table of the README: what each set says of what is learned."""
+    head = ["set", "model", "rows", "curves", *TABLE]
+    lines = ["| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
+    for name, said in found.items():
+        values = [said["parameters"].get(p) for p in TABLE]
+        cells = ["–" if v is None else f"{v['median']:.4f} ({v['log_sd']:.2f})" for v in values]
+        lines.append(
+            f"| {name} | {said['model']} | {said['rows']} | {said['curves']} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Command line of the study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("population-fits"))
+    parser.add_argument("--only", choices=list(SOURCES), action="append", help="fit these alone")
+    parser.add_argument("--write", action="store_true", help="write models/priors.toml as well")
     options = parser.parse_args()
-    found = {name: evidence(fitted(name, options.folder)) for name in SETS}
+    found = {}
+    for name in options.only or SOURCES:
+        fit, source = fitted(name, options.folder), SOURCES[name]
+        found[name] = {
+            "model": source.model,
+            "uses": source.uses,
+            "rows": int(fit.runs.sizes["run"]),
+            "curves": curves_of(source.read()),
+            "verdict": str(fit.convergence),
+            "parameters": evidence(fit),
+        }
+        print(name, found[name], flush=True)
+    if options.only:
+        return
     with written_beside(HERE / "evidence.json") as beside:
         beside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    logs = np.log([entry["drift"]["median"] for entry in found.values()])
-    spread = logs.std(ddof=1) * np.sqrt(1 + 1 / len(logs))
-    print(f"drift: median {np.exp(logs.mean()):.3f}, log-sd of a new study {spread:.2f}")
+    fill(HERE / "README.md", {"evidence": table(found)})
+    if options.write:
+        text = rewritten(PRIORS.read_text("utf-8"), by_population(found))
+        with written_beside(PRIORS) as beside:
+            beside.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
