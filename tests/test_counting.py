@@ -14,9 +14,10 @@ from helpers import make_fit, make_runs
 
 import bayescale as bs
 from bayescale.checks.weights import KHAT_MAX, smoothed
-from bayescale.posterior import Fit
+from bayescale.posterior import Fit, Importance
 from bayescale.predict import log_likelihood
 from bayescale.runs import Runs
+from bayescale.workflow.fitting import Engine
 
 # ------------------------------------------------------------------ runs of one sweep
 
@@ -193,7 +194,7 @@ def one_axis(factor: float = 0.0, se: float = np.nan) -> pd.DataFrame:
     return frame
 
 
-def sampled(frame: pd.DataFrame, seed: int) -> Fit:
+def sampled(frame: pd.DataFrame, seed: int, engine: Engine = "nuts") -> Fit:
     """Priors that no row moves: stated as numbers, and flat in log R₀, so that the pivot does not matter either."""
     frame = frame.dropna(axis=1, how="all")
     info = {"loss": {"metric": "nats/token", "corpus": "web"}}
@@ -204,9 +205,8 @@ def sampled(frame: pd.DataFrame, seed: int) -> Fit:
         "L_inf": "LogNormal(median=1.75, sigma=0.15)",
         "sigma": "LogNormal(median=0.005, sigma=0.5)",
     }
-    return bs.fit(
-        runs, "data", prior=prior, drift=False, noise="normal", seed=seed, cores=2, progress=False
-    )
+    common: dict[str, Any] = {"drift": False, "noise": "normal", "cores": 2, "progress": False}
+    return bs.fit(runs, "data", prior=prior, seed=seed, engine=engine, **common)
 
 
 def forecast(fit: Fit) -> xr.DataArray:
@@ -271,3 +271,71 @@ def test_a_far_small_run_that_says_nothing_leaves_the_forecast(whole: Fit) -> No
     # The negative control: the same run, sure of its loss.
     sure = moments(sampled(one_axis(1.2), seed=5))
     assert abs(sure[0] - mean) > 8 * np.hypot(error, sure[2])
+
+
+# ------------------------------------------------------------------ the same of twelve rows and one compiled program
+
+NOTHING = 20.0  # standard error of a log loss that says nothing
+
+
+def told(mute: np.ndarray, tokens: float | None = None) -> pd.DataFrame:
+    """The twelve rows, of which some say nothing; the smallest may lie elsewhere, a fifth above the law."""
+    frame = one_axis()
+    if tokens is not None:
+        frame.loc[0, "tokens"] = tokens
+        frame.loc[0, "loss"] = 1.2 * (1.8 + 0.9 * (tokens / 1e10) ** -0.3)
+    return frame.assign(loss_se=np.where(mute, NOTHING, 1e-9) * frame["loss"])
+
+
+SMALLEST = np.arange(12) == 0
+
+
+@pytest.fixture(scope="module")
+def all_told() -> Fit:
+    return sampled(told(np.zeros(12, bool)), 1, "quick")
+
+
+def weighed(fit: Fit) -> tuple[float, float, float]:
+    """As :func:`moments`, of resampled draws: worth no more than their weights, and than their number."""
+    assert isinstance(fit.convergence, Importance)
+    draws = forecast(fit)
+    sd = float(draws.std())
+    return float(draws.mean()), sd, sd * np.sqrt(1 / fit.convergence.ess + 1 / draws.size)
+
+
+def test_half_weighted_by_the_rest_is_the_whole(all_told: Fit) -> None:
+    half = sampled(told(~HALF), 2, "quick")
+    rest = at_rows(half, all_told.runs.isel(run=np.flatnonzero(~HALF)))
+    weight, khat = smoothed(log_likelihood(rest))
+    assert khat < KHAT_MAX
+    flat = forecast(half).transpose("chain", "draw").to_numpy().ravel()
+    (mean, sd, error), (_, wide, half_error) = weighed(all_told), weighed(half)
+    found = float(weight @ flat)
+    # Weighted draws, of draws that were weighted themselves.
+    other = sd * np.sqrt(float(np.sum(weight**2)) * (half_error / wide) ** 2 * len(flat))
+    assert abs(found - mean) < 4 * np.hypot(error, other)
+    assert abs(np.sqrt(weight @ (flat - found) ** 2) - sd) < 4 * np.hypot(error, other)
+    # The negative control: without the weights it is another forecast.
+    assert wide - sd > 4 * np.hypot(error, other)
+
+
+def test_the_smallest_run_moves_a_forecast_by_no_more_than_it_tells(all_told: Fit) -> None:
+    """As above; a row whose standard error is huge is as good as deleted, and leaves the pivot where it was."""
+    without = [sampled(told(np.arange(12) == row), 3, "quick") for row in (0, 11)]
+    mean, sd, error = weighed(all_told)
+    (other, wider, other_error), (_, widest, widest_error) = map(weighed, without)
+    taken = np.sqrt(max(wider**2 - sd**2, 0.0))
+    assert abs(other - mean) < 3 * taken + 4 * np.hypot(error, other_error)
+    # The largest run tells more. A standard deviation of Normal draws errs by 1/√2 of what their mean does.
+    assert widest - wider > 4 * np.hypot(other_error, widest_error) / np.sqrt(2)
+
+
+def test_a_far_small_run_says_nothing_where_its_error_is_huge(all_told: Fit) -> None:
+    near = weighed(sampled(told(SMALLEST), 3, "quick"))
+    far = weighed(sampled(told(SMALLEST, tokens=1e6), 4, "quick"))
+    both = np.hypot(near[2], far[2])
+    assert abs(far[0] - near[0]) < 4 * both
+    assert abs(far[1] - near[1]) < 4 * both
+    # The negative control: the same run, sure of its loss.
+    sure = weighed(sampled(told(np.zeros(12, bool), tokens=1e6), 5, "quick"))
+    assert abs(sure[0] - near[0]) > 8 * np.hypot(near[2], sure[2])

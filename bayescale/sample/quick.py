@@ -13,11 +13,10 @@ from bayescale.sample.nuts import Compiled
 from bayescale.sample.proposal import Proposal
 
 _STARTS = 3
-_ROUNDS = 3  # of learning from weighted draws, at most
+_ROUNDS = 4  # of draws, at most, each but the last to learn from
 _LEARNING = 2000  # draws a round
 _ENOUGH = 0.4  # effective share of draws at which learning stops
-_EFFECTIVE = 1500  # draws worth so many independent ones are aimed at
-_FEWEST, _MOST = 2000, 12000
+_MOST = 12000
 
 
 @dataclass(frozen=True)
@@ -55,21 +54,21 @@ def draw_quick(
         Smoothed weights after Vehtari et al. 2024, Pareto smoothed importance sampling.
     """
     density, rng = Density(compiled.program), np.random.default_rng(seed)
-    proposal = Proposal(*laplace(density, _STARTS, seed))
-    share = 0.0
-    for _ in range(_ROUNDS):
+    proposal = Proposal.split(density, *laplace(density, _STARTS, seed))
+    for left in reversed(range(_ROUNDS)):
         points, log_q = proposal.draw(rng, _LEARNING)
-        log_weights, _ = _smoothed(density.at(points)[0] - log_q)
-        weights = np.exp(log_weights)
+        value, _ = density.at(points)
+        weights, _ = _smoothed(value - log_q)
         share = 1.0 / np.square(weights).sum() / _LEARNING
-        if share >= _ENOUGH:
+        if share >= _ENOUGH or not left:
             break
         proposal = proposal.moved(points, weights)
-    number = int(np.clip(_EFFECTIVE / share, _FEWEST, _MOST))
-    points, log_q = proposal.draw(rng, number)
-    value, _ = density.at(points)
-    log_weights, pareto_k = _smoothed(value - log_q)
-    weights = np.exp(log_weights)
+    # Worth as many independent ones as are kept. The last round was drawn from the same proposal, and counts.
+    number = int(np.clip(draws * chains / share, _LEARNING, _MOST))
+    more, log_q_more = proposal.draw(rng, number - _LEARNING)
+    points, log_q = np.concatenate([points, more]), np.concatenate([log_q, log_q_more])
+    value = np.concatenate([value, density.at(more)[0]])
+    weights, pareto_k = _smoothed(value - log_q)
     kept = _resampled(rng, weights, draws * chains)
     posterior = compiled.posterior(points[kept], chains)
     stats = xr.Dataset({"log_density": (("chain", "draw"), value[kept].reshape(chains, draws))})
@@ -78,13 +77,13 @@ def draw_quick(
 
 
 def _smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
-    """Normalised log weights and k̂."""
+    """Normalised weights and k̂."""
     from arviz_stats.base import array_stats
 
     # Far below all others stands for zero: the fit to the tail takes finite numbers only.
     finite = np.where(np.isfinite(log_ratio), log_ratio, log_ratio.max() - 1e3)
     log_weights, pareto_k = array_stats.psislw(-finite)
-    return log_weights - np.logaddexp.reduce(log_weights), float(pareto_k)
+    return np.exp(log_weights - np.logaddexp.reduce(log_weights)), float(pareto_k)
 
 
 def _resampled(rng: np.random.Generator, weights: np.ndarray, n: int) -> np.ndarray:

@@ -4,7 +4,8 @@ Run it with ``python3 -m uv run python tests/benchmarks/quick.py``; it prints an
 ``BAYESCALE_DATA`` names a folder of the public sets, for Chinchilla's runs. What is timed, in a process that has
 compiled the model once, is to resolve it on a table, to put the table's numbers into the program, and to draw; not to
 assemble the `Fit`. CPU seconds stand beside, since they do not depend on what else the machine does. Curves with drift
-are measured and not held to the bounds: `fit` gives models that learn a scale to NUTS, and their row shows why.
+are measured and not held to the bounds: `fit` gives models that learn a scale to NUTS, and their row shows why. Refits
+are those of a whole back-test, fits that fell back to NUTS and the scoring of held-out runs included.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from bayescale.zoo import load_model, load_populations
 RESULT = Path(__file__).with_suffix(".json")
 CURVE_MS, REFITS_SECONDS = 100.0, 60.0
 MEAN_APART, SD_APART = 0.1, 0.1
+CURVE = "curve"  # the bound in milliseconds is on these; a joint law on 240 rows takes longer
 UNBOUND = "curve with drift"  # goes to NUTS in a fit
 
 
@@ -50,7 +52,7 @@ def tables(curves: int, chinchilla: bool) -> dict[str, tuple[str, dict[str, Any]
     """Name → model, options, tables; of Chinchilla the folds of a back-test, smallest scale first."""
     own = [curve(seed) for seed in range(curves)]
     sets = {
-        "curve": ("data", {"pool": False, "drift": False}, own),
+        CURVE: ("data", {"pool": False, "drift": False}, own),
         UNBOUND: ("data", {"pool": False, "drift": True}, own),
     }
     if chinchilla:
@@ -114,6 +116,24 @@ def measure(model: str, options: dict[str, Any], runs: list[Runs], against: int)
     }
 
 
+def refits(folds: int) -> dict[str, Any]:
+    """Back-test Chinchilla's runs at so many cuts, a program of their structure compiled before."""
+    runs = bs.load_runs("chinchilla").where(unflagged=True)
+    work = 6.0 * (runs.table["params"] * runs.table["tokens"]).to_numpy(float)
+    words: dict[str, Any] = {"pool": False, "sweep": False, "engine": "quick", "progress": False}
+    cuts = [float(cut) for cut in np.quantile(work, np.linspace(0.5, 0.97, folds))]
+    bs.backtest(runs, "chinchilla", cuts=cuts[:1], **words)
+    began, used = time.perf_counter(), time.process_time()
+    made = bs.backtest(runs, "chinchilla", cuts=cuts, **words).folds
+    per_100 = 100.0 / folds
+    return {
+        "folds": folds,
+        "cpu_seconds_per_100": per_100 * (time.process_time() - used),
+        "seconds_per_100": per_100 * (time.perf_counter() - began),
+        "fell_back_to_nuts": int((made["engine"] != "quick").sum()),
+    }
+
+
 def _median(values: list[float]) -> float | None:
     return float(np.median(values)) if values else None
 
@@ -144,10 +164,15 @@ def main() -> int:
         result[name] = measure(*sets[name], options.against)
         print(name, json.dumps(result[name], indent=2), flush=True)
     found = [result[name] for name in options.only or sets if name != UNBOUND]
+    whole = [refits(options.curves)] if "chinchilla, folds" in (options.only or sets) else []
+    if whole:
+        result["refits"] = whole[0]
+        print("refits", json.dumps(whole[0], indent=2), flush=True)
+    curves = [result[name] for name in options.only or sets if name == CURVE]
     result["met"] = {
-        "curve_ms": all(f["ms_median"] <= CURVE_MS for f in found),
-        "curve_cpu_ms": all(f["cpu_ms_median"] <= CURVE_MS for f in found),
-        "refits": all(f["cpu_seconds_per_100"] <= REFITS_SECONDS for f in found),
+        "curve_ms": all(f["ms_median"] <= CURVE_MS for f in curves),
+        "curve_cpu_ms": all(f["cpu_ms_median"] <= CURVE_MS for f in curves),
+        "refits": all(f["cpu_seconds_per_100"] <= REFITS_SECONDS for f in [*found, *whole]),
         "mean": all((f["mean_apart_sd"]["max"] or 0.0) <= MEAN_APART for f in found),
         "sd": all((f["sd_apart_log"]["max"] or 0.0) <= SD_APART for f in found),
     }
