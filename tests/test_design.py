@@ -92,6 +92,21 @@ def test_what_costs_more_than_it_tells_is_not_to_be_run(found: Design) -> None:
     assert row.endswith("do not run")
 
 
+def test_pilots_far_off_the_valley_are_named() -> None:
+    # β = δ and equal terms at the pivot, 1e9 on 2e10: twenty tokens a parameter are best at any cost.
+    values = {"R0": 1.0, "alpha": 0.15, "a": 0.5, "omega": 0.5, "L_inf": 1.8, "sigma": 0.01}
+    sure = make_fit("chinchilla", make_runs(), draws=100, values=values)
+    pilots = [
+        Pilot("near", 4e8, 4e8 * 20 * 9),
+        Pilot("thin", [1e9, 4e9], [2e10, 4e9 * 20 / 11]),
+        Pilot("fat", 1e8, 1e8 * 20 * 11),
+    ]
+    (said,) = [c for c in design(sure, 1e23, pilots).caveats if "at its word" in c]
+    assert said.startswith("runs of thin, fat lie more than 1 decade of D/N off the best")
+    near = design(sure, 1e23, pilots[:1])
+    assert not any("at its word" in c for c in near.caveats)
+
+
 def test_a_certain_law_leaves_nothing_to_learn() -> None:
     found = design(besiroglu(draws=100), 1e24, [SMALL])
     assert found.evpi.value < 1e-3 * 1e24  # the grid of N misses the optimum by a hair

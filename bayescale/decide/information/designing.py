@@ -27,6 +27,8 @@ from bayescale.decide.plans.montecarlo import mean_error
 from bayescale.decide.risks.risk import Expectation
 from bayescale.decide.risks.waste import Waste
 from bayescale.errors import PlanError
+from bayescale.laws import joint_frontier
+from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import (
     Curve,
     Fit,
@@ -40,6 +42,7 @@ from bayescale.posterior import (
 from bayescale.predict import assumption
 
 MOST_DRAWS, OUTCOMES = 4000, 400
+FAR = 1.0  # decades of D/N off the valley that are mentioned (case_studies/replay: such pilots did harm)
 UNSUPPORTED = 0.05  # share of a pilot's outcomes with k̂ > 0.7 that is mentioned
 
 
@@ -225,7 +228,27 @@ def _notes(fit: Posterior, pilots: Sequence[Pilot], stakes: Stakes, table: xr.Da
             f"more than {100 * UNSUPPORTED:.0f} % of the outcomes of {', '.join(thin)} have k̂ > 0.7: "
             "too few draws can have led there"
         )
+    far = [pilot.name for pilot in pilots if _off_valley(stakes, pilot) > FAR]
+    if far:
+        said.append(
+            f"runs of {', '.join(far)} lie more than {FAR:g} decade of D/N off the best at their own cost: what they "
+            "are worth takes the law at its word there, where public sweeps break it"
+        )
     if stakes.outside > EDGE_SHARE:
         share = 100 * stakes.outside
         said.append(f"unbounded: {share:.0f} % of the optima lie on an edge of the candidates")
     return said
+
+
+def _off_valley(stakes: Stakes, pilot: Pilot) -> float:
+    """How far the farthest run of a pilot lies from the best D/N at its own cost, in decades: of the law's median draw.
+
+    Without drift, and of a stack its first law: it is a warning, not a number that is reported.
+    """
+    curve = stakes.iso.curve
+    part = curve.parts[0] if isinstance(curve, Mixture) else curve
+    frontier = joint_frontier({k: v[:, None] for k, v in part.theta.items()}, part.pivots)
+    log_n, log_d = np.log(np.array(pilot.runs)).T
+    log_total = log_n + log_d
+    best_n = np.median(frontier.log_params(log_total[None] + LOG_FLOP_PER_PARAM_TOKEN), axis=0)
+    return float(np.abs(log_d - log_n - (log_total - 2.0 * best_n)).max() / np.log(10.0))
