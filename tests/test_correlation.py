@@ -326,7 +326,7 @@ def test_a_length_is_found_where_there_is_one_and_rows_then_say_less() -> None:
         plain = bs.fit(runs, "data", **words)
         found = along.posterior["correlation_length"].to_numpy().ravel()
         for key, fit in (("along", along), ("plain", plain)):
-            draws = bs.predict(fit, tokens=1e12, kind="expected").draws
+            draws = bs.predict(fit, tokens=6e9, kind="expected").draws
             forecasts[f"{name}, {key}"] = float(np.log(draws).std())
             forecasts[f"{name}, {key}, centre"] = float(np.log(draws).mean())
         rho = np.exp(-GAP / found)
@@ -335,8 +335,10 @@ def test_a_length_is_found_where_there_is_one_and_rows_then_say_less() -> None:
             assert np.quantile(rho, 0.05) > 0.4
         else:
             assert np.median(rho) < 2 / np.sqrt(54)
-    # Correlated rows know the curve less well than as many independent ones; independent ones as well as without.
-    assert forecasts["there, along"] > 1.2 * forecasts["there, plain"]
+    # In the middle of the rows correlated ones know the curve less well than as many independent ones, by a factor of
+    # two where 60 count as 15: halfway on the log scale is asked for. A correlation of one standard error, .14, would
+    # widen it by √((1+ρ)/(1−ρ)) = 1.15, and leave it where it is.
+    assert forecasts["there, along"] > np.sqrt(2) * forecasts["there, plain"]
     assert forecasts["absent, along"] == pytest.approx(forecasts["absent, plain"], rel=0.25)
     gap = forecasts["absent, along, centre"] - forecasts["absent, plain, centre"]
     assert abs(gap) < 0.25 * forecasts["absent, plain"]
