@@ -177,12 +177,11 @@ def _number(name: str, value: float) -> str:
     return f"{value:.4f}" if name in ("width90", "rmsle") else f"{value:.2f}"
 
 
-def ends(rows: pd.DataFrame) -> pd.DataFrame:
-    """The last checkpoint of each curve, for the figure: the law as shipped and exact, and two estimators."""
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the figure shows: the law as shipped and exact, and two estimators, at every held-out checkpoint."""
     kept = rows[rows["model"] != "m2"]
     names = {"saturating": "hierarchical law", "saturating (exact)": "the same, exact"}
-    kept = kept.assign(model=kept["model"].replace(names))
-    return kept.sort_values("tokens").groupby(["model", "group"], sort=False).tail(1)
+    return kept.assign(model=kept["model"].replace(names))
 
 
 def main() -> None:
@@ -204,7 +203,7 @@ def main() -> None:
     }
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
-    save(calibration(Backtest(ends(rows), pd.DataFrame(), {})), HERE / "calibration")
+    save(calibration(Backtest(shown(rows), pd.DataFrame(), {})), HERE / "calibration")
     fill(HERE / "README.md", tables(content))
 
 
