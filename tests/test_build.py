@@ -93,6 +93,7 @@ def case(request: pytest.FixtureRequest) -> Case:
         runs = with_steps(runs)
         words |= {"correlation": True, "run_effect": False}
     model = resolve(load_model(name), runs, load_populations(), **words)
+    assert (model.slope is not None) == ("show their slopes" in request.param)
     graph = build(model, runs)
     named = [str(n) for n in prior_draws(model, 1).data_vars]
     outputs = [graph[n] for n in named]
@@ -113,7 +114,8 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def with_standard_errors(runs: Runs) -> Runs:
     """Standard errors in some rows only, as tables have them."""
-    se = np.where(np.arange(len(runs)) % 3 == 0, 0.02, np.nan)
+    loss = runs.table["loss"]
+    se = np.where(np.arange(len(runs)) % 3 == 0, 0.007 * loss, np.nan)
     return replace(runs, frame=runs.table.assign(loss_se=se))
 
 
@@ -384,3 +386,16 @@ def test_observations_carry_relative_standard_errors() -> None:
     expected = (rows["loss_se"] / rows["loss"]).fillna(0.0)
     np.testing.assert_allclose(observations(model, runs).log_loss_se, expected)
     assert not np.any(observations(model, make_runs()).log_loss_se)
+
+
+def test_slopes_that_standard_errors_hide_are_not_sampled() -> None:
+    """Neighbouring rows fall by some per cent: with errors of 2 % they show no slope, of .01 % they do; so without."""
+    runs = make_runs(("a", "b", "c"))
+    for se, hidden in ((np.nan, False), (1e-4, False), (0.02, True)):
+        table = runs.table
+        given = replace(runs, frame=table.assign(loss_se=se * table["loss"]))
+        model = resolve(load_model("data"), given, load_populations())
+        assert model.level_dims == ("architecture",)
+        assert (model.slope is None) == hidden
+    plain = resolve(load_model("data"), runs, load_populations())
+    assert "slopes" not in plain.model_dump_json()

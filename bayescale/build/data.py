@@ -260,6 +260,7 @@ def structure(model: ResolvedModel) -> str:
         "families": {name: prior.family for name, prior in priors(model).items()},
         "bounded": bool(model.upper),
         "level_dims": model.level_dims,
+        "slope": model.slope,
         "unfinished": model.unfinished,
         "axes": list(model.pivots),
     }

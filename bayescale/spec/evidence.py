@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayescale.errors import DataError, ModelError
-from bayescale.runs import Runs, paths, preceding, unfinished
+from bayescale.runs import Runs, Task, paths, preceding, unfinished
 from bayescale.spec.model import CORRELATED, ModelSpec
 from bayescale.wording import counted
 
@@ -131,3 +131,17 @@ def guess_levels(spec: ModelSpec, runs: Runs) -> dict[str, float]:
             )
         upper[name] = guess
     return upper
+
+
+def common_task(runs: Runs) -> Task:
+    """The kind of task that all tasks are of; raises where they are of several."""
+    kinds: dict[object, str] = {}
+    for name in runs.task_names:
+        kinds.setdefault(runs.tasks[name].kind, name)
+    if len(kinds) > 1:
+        pairs = ", ".join(f"{name!r} ({runs.tasks[name].metric})" for name in kinds.values())
+        raise DataError(
+            f"tasks of different kinds cannot be pooled: {pairs}; fit them apart "
+            "(runs.where(task=...)) or give bytes_per_token so that they can be converted"
+        )
+    return runs.tasks[runs.task_names[0]]

@@ -13,6 +13,8 @@ from bayescale.spec.model import Level, ModelSpec
 
 # Rows from which a curve shows its own level far closer than other curves do.
 ROWS_THAT_SHOW = 4
+# Standard error of the log of a slope between neighbouring rows, from which on a walk's own steps say more.
+SLOPE_THAT_SHOWS = 0.2
 
 
 def walked_intervals(
@@ -64,3 +66,19 @@ def shown_levels(
     groups = int(np.prod([runs.table[side].nunique() for side in sides]))
     rows = finished.groupby(sides).size()
     return tuple(sides) if len(rows) == groups and rows.min() >= ROWS_THAT_SHOW else ()
+
+
+def slopes_shown(runs: Runs, axes: Sequence[Axis]) -> bool:
+    """Whether neighbouring rows of a curve show its slope: false where their standard errors hide a quarter of them.
+
+    Where slopes are hidden, sampling them makes a funnel of the walk's amplitude, which chains do not pass through.
+    """
+    table = runs.table
+    if "loss_se" not in table or len(axes) != 1:
+        return True
+    table = table.sort_values(["architecture", "task", axes[0]], kind="stable")
+    relative = (table["loss_se"] / table["loss"]).fillna(0.0)
+    curve = [table["architecture"], table["task"]]
+    fall = np.log(table["loss"]).groupby(curve).diff().abs()
+    error = np.hypot(relative, relative.groupby(curve).shift()) / fall
+    return not error.quantile(0.75) > SLOPE_THAT_SHOWS

@@ -12,11 +12,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bayescale.errors import DataError, ModelError
+from bayescale.errors import ModelError
 from bayescale.laws import Axis, Law, Support
-from bayescale.runs import Runs, Task, sweeps, unfinished
-from bayescale.spec.evidence import along_runs, check_rows, guess_levels, own_paths
-from bayescale.spec.groups import active_levels, curves, shown_levels, walked_intervals
+from bayescale.runs import Runs, sweeps, unfinished
+from bayescale.spec.evidence import along_runs, check_rows, common_task, guess_levels, own_paths
+from bayescale.spec.groups import (
+    active_levels,
+    curves,
+    shown_levels,
+    slopes_shown,
+    walked_intervals,
+)
 from bayescale.spec.model import LEVELS, Family, Level, ModelSpec, ParameterModel
 from bayescale.spec.override import override
 from bayescale.spec.population import Population, Populations
@@ -89,6 +95,8 @@ class ResolvedModel(_Strict):
     level_dims : tuple
         Where the whole loss T is pooled and every group shows it: the sides whose groups' own levels are sampled, in
         place of their mean and their effects; else empty.
+    slopes : bool
+        Whether neighbouring rows show the slopes of curves; false where their standard errors hide these.
     loss_unit : str
         Metric of the tasks.
     excluded : tuple of str
@@ -112,6 +120,8 @@ class ResolvedModel(_Strict):
     paths: tuple[tuple[str, str, str], ...] = ()
     unfinished: int = 0
     level_dims: tuple[Literal["architecture", "task"], ...] = ()
+    # Left out where it is true, so that a model keeps its hash.
+    slopes: bool = Field(default=True, exclude_if=bool)
     excluded: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
 
@@ -135,9 +145,9 @@ class ResolvedModel(_Strict):
     def slope(self) -> str | None:
         """The exponent of a model in T and φ with one axis that drifts, where every curve shows its own level; or None.
 
-        Such curves show their slopes too, and these are sampled.
+        Such curves show their slopes too, unless standard errors hide these, and they are sampled.
         """
-        if not self.level_dims or len(self.drift) != 1 or self.spec.effective:
+        if not (self.level_dims and self.slopes) or len(self.drift) != 1 or self.spec.effective:
             return None
         exponents = [p.name for p in self.get_law().parameters.values() if p.role == "exponent"]
         return exponents[0] if len(exponents) == 1 else None
@@ -206,7 +216,7 @@ def resolve(
         _excluded(runs, populations, [exclude] if isinstance(exclude, str) else exclude),
     )
     populations = populations.without(excluded)
-    task = _common_task(runs)
+    task = common_task(runs)
     corpus = corpus_class(task)
     overridden = dict(priors or {})
     stated = override(spec, law, overridden)
@@ -267,6 +277,7 @@ def resolve(
         paths=own,
         unfinished=int(unfinished(table).sum()),
         level_dims=shown_levels(runs, active) if shown else (),
+        slopes=slopes_shown(runs, spec.drift.walking if spec.drift else ()),
         excluded=excluded,
         overridden=tuple(sorted(overridden)),
     )
@@ -284,16 +295,3 @@ def _source(entry: ParameterModel, population: Population | None, overridden: bo
     if population is None:
         return "fixed" if entry.equals is None else f"equal to {entry.equals}"
     return population.basis
-
-
-def _common_task(runs: Runs) -> Task:
-    kinds: dict[object, str] = {}
-    for name in runs.task_names:
-        kinds.setdefault(runs.tasks[name].kind, name)
-    if len(kinds) > 1:
-        pairs = ", ".join(f"{name!r} ({runs.tasks[name].metric})" for name in kinds.values())
-        raise DataError(
-            f"tasks of different kinds cannot be pooled: {pairs}; fit them apart "
-            "(runs.where(task=...)) or give bytes_per_token so that they can be converted"
-        )
-    return runs.tasks[runs.task_names[0]]

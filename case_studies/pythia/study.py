@@ -23,7 +23,6 @@ from bayescale.files import written_beside
 from bayescale.plots import calibration, save
 from bayescale.predict import Backtest
 from bayescale.runs import Runs
-from bayescale.spec import ModelSpec
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
@@ -55,17 +54,16 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Domain:
-    """Curves of one kind: their task, its metric, what is known of it, and the model that is fitted to all of them."""
+    """The curves of one task, what is known of it, and the model that is fitted to all of them."""
 
     task: str
-    metric: str
     model: str
     info: dict[str, Any]
 
 
 def error(task: str, guess: float) -> Domain:
     """A task whose error is ``guess`` where a model guesses."""
-    return Domain(task, "accuracy", "saturating", {"metric": "error", "upper": guess})
+    return Domain(task, "saturating", {"metric": "error", "upper": guess})
 
 
 # Zero-shot. Tasks on which the models stay near guessing (ARC challenge, LogiQA, MMLU, WSC, WinoGrande) are left out:
@@ -75,10 +73,7 @@ DOMAINS = {
     "SciQ": error("sciq", 0.75),
     "ARC easy": error("arc_easy", 0.75),
     "PIQA": error("piqa", 0.5),
-    # Log perplexity of the last word, in nats a word.
-    "log perplexity": Domain("lambada_openai", "ppl", "data", {"metric": "loss"}),
 }
-ERRORS = tuple(name for name, domain in DOMAINS.items() if domain.metric == "accuracy")
 
 
 def table() -> pd.DataFrame:
@@ -92,15 +87,11 @@ def table() -> pd.DataFrame:
 
 def read(frame: pd.DataFrame, domain: Domain) -> Runs:
     """The curves of one domain: fitted rows thinned, held-out rows as they are; every model is an architecture."""
-    mine = (frame["metric"] == domain.metric) & (frame["shots"] == 0) & (frame["step"] >= FIRST)
+    mine = (frame["metric"] == "accuracy") & (frame["shots"] == 0) & (frame["step"] >= FIRST)
     frame = frame[mine & (frame["task"] == domain.task)]
     model = frame["size"] + np.where(frame["deduped"] == 1, " deduped", "")
     frame = frame.assign(architecture=model, run_id=model)
-    if domain.metric == "accuracy":
-        frame = frame.assign(loss=1.0 - frame["value"], loss_se=frame["value_se"])
-    else:
-        relative = frame["value_se"] / frame["value"]
-        frame = frame.assign(loss=np.log(frame["value"]), loss_se=relative)
+    frame = frame.assign(loss=1.0 - frame["value"], loss_se=frame["value_se"])
     early = frame[frame["step"] < CUT].groupby("architecture")
     kept = pd.concat([*(thin(part) for _, part in early), frame[frame["step"] >= CUT]])
     columns = [
@@ -124,23 +115,17 @@ def thin(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def run(name: str, frame: pd.DataFrame, folder: Path) -> Backtest:
-    """Back-test one domain: the model as shipped, without drift, with a correlation along runs, and the estimators."""
+    """Back-test one task: the model as shipped, the same without drift, and the estimators of the literature."""
     domain = DOMAINS[name]
     model = load_model(domain.model)
-    along = [correlated(spec) for spec in (model, model.exact())]
     return bs.backtest(
         read(frame, domain),
-        (model, model.exact(), *along, *ESTIMATORS),
+        (model, model.exact(), *ESTIMATORS),
         by="step",
         cuts=[CUT],
         folder=folder / name,
         **SETTINGS,
     )
-
-
-def correlated(spec: ModelSpec) -> ModelSpec:
-    """The model with residuals of neighbouring checkpoints correlated, by a name of its own."""
-    return spec.correlated().model_copy(update={"name": f"{spec.name}, correlated"})
 
 
 def scores(rows: pd.DataFrame) -> pd.DataFrame:
@@ -163,12 +148,11 @@ def parts(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 def tables(content: dict[str, Any]) -> dict[str, str]:
     """The tables of the README: all models, and the one that is shipped by task and by size."""
-    every = _head(["curves", "model"], COLUMNS)
-    for kind, found in content.items():
-        every += [_line([kind, row["model"]], row, COLUMNS) for row in found["scores"]]
+    every = _head(["model"], COLUMNS)
+    every += [_line([row["model"]], row, COLUMNS) for row in content["scores"]]
     kept = ("runs", "cover50", "cover90", "se90", "width90", "rmsle", "bias")
-    apart = _head(["errors of", "model size"], kept)
-    for by, rows in content["errors"]["parts"].items():
+    apart = _head(["task", "model size"], kept)
+    for by, rows in content["parts"].items():
         for row in rows:
             words = [row[by], "all"] if by == "task" else ["all", row[by]]
             apart.append(_line(words, row, kept))
@@ -193,13 +177,11 @@ def _number(name: str, value: float) -> str:
     return f"{value:.4f}" if name in ("width90", "rmsle") else f"{value:.2f}"
 
 
-def ends(rows: pd.DataFrame) -> pd.DataFrame:
-    """The last checkpoint of each curve, for the figure: the law as shipped and exact, and two estimators."""
-    kept = rows[(rows["model"] != "m2") & ~rows["model"].str.endswith("correlated")]
-    names = dict.fromkeys(("saturating", "data"), "hierarchical law")
-    names |= {f"{law} (exact)": "the same, exact" for law in ("saturating", "data")}
-    kept = kept.assign(model=kept["model"].replace(names))
-    return kept.sort_values("tokens").groupby(["model", "group"], sort=False).tail(1)
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """What the figure shows: the law as shipped and exact, and two estimators, at every held-out checkpoint."""
+    kept = rows[rows["model"] != "m2"]
+    names = {"saturating": "hierarchical law", "saturating (exact)": "the same, exact"}
+    return kept.assign(model=kept["model"].replace(names))
 
 
 def main() -> None:
@@ -209,26 +191,19 @@ def main() -> None:
     options = parser.parse_args()
     frame = table()
     tests = {name: run(name, frame, options.folder) for name in DOMAINS}
-    kinds = {"errors": ERRORS, **{name: (name,) for name in DOMAINS if name not in ERRORS}}
-    content: dict[str, Any] = {}
-    for kind, names in kinds.items():
-        rows = pd.concat([tests[name].rows for name in names], ignore_index=True)
-        content[kind] = {
-            "scores": scores(rows).to_dict("records"),
-            "folds": [
-                {"curves": name, **fold}
-                for name in names
-                for fold in tests[name].folds.to_dict("records")
-            ],
-            "parts": parts(rows[rows["model"] == DOMAINS[names[0]].model]),
-        }
+    rows = pd.concat([test.rows for test in tests.values()], ignore_index=True)
+    content = {
+        "scores": scores(rows).to_dict("records"),
+        "folds": [
+            {"curves": name, **fold}
+            for name, test in tests.items()
+            for fold in test.folds.to_dict("records")
+        ],
+        "parts": parts(rows[rows["model"] == "saturating"]),
+    }
     with written_beside(HERE / "results.json") as beside:
         beside.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
-    named = [
-        test.rows.assign(group=f"{name} " + test.rows["group"]) for name, test in tests.items()
-    ]
-    shown = pd.concat([ends(rows) for rows in named])
-    save(calibration(Backtest(shown, pd.DataFrame(), {})), HERE / "calibration")
+    save(calibration(Backtest(shown(rows), pd.DataFrame(), {})), HERE / "calibration")
     fill(HERE / "README.md", tables(content))
 
 

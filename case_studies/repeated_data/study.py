@@ -240,7 +240,7 @@ def figure(found: dict[str, Any], fit: Fit) -> list[Path]:
         middle.set(xscale="log", xlabel="scale of decay", yticks=[], title="Everything free")
         middle.legend()
         rows = pd.DataFrame(found["beyond"]["rows"])
-        rows = rows[rows["model"] != "parameter-data"]
+        rows = rows[~rows["model"].str.endswith("drifting")]
         for i, (model, part) in enumerate(rows.groupby("model", sort=False)):
             at = part["epochs"] * 1.06**i
             ratio = {c: part[c] / part["loss"] for c in ("lo90", "median", "hi90")}
