@@ -21,10 +21,7 @@ ENOUGH = 200
 # Models that are still to be simulated, or not often enough: whoever runs one takes it out.
 OPEN = {
     "broken",
-    "coverage",
     "general-saturating",
-    "levelling",
-    "over-training",
     "parameter",
     "repeated-data",
     "routed",
