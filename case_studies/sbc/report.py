@@ -18,13 +18,15 @@ from bayescale.plots.style import BEYOND, INK, PALETTE, foot, new_figure, style
 from bayescale.zoo import model_names
 
 HERE = Path(__file__).parent
+# Not beside this module: a folder `coverage` on the path would hide the library of that name from numba.
+RECORDS = HERE / "records"
 ENOUGH = 200
 COLUMNS = 5
 
 
 def recorded() -> dict[str, SBC]:
     """The simulations of every shipped model that has any, by its name."""
-    paths = {model: HERE / model / "sbc.json" for model in model_names()}
+    paths = {model: RECORDS / model / "sbc.json" for model in model_names()}
     return {model: bs.load_sbc(path) for model, path in paths.items() if path.exists()}
 
 

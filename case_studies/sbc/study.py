@@ -20,7 +20,6 @@ from bayescale.zoo import load_model
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
 import report
 
-HERE = Path(__file__).parent
 # Cheapest first.
 MODELS = (
     "compute-power",
@@ -83,7 +82,7 @@ def design(model: str) -> bs.Runs:
 
 
 def run(models: list[str], simulations: int, jobs: int = 1) -> None:
-    """Simulate; ``<model>/sbc.json`` is rewritten after each simulation."""
+    """Simulate; ``records/<model>/sbc.json`` is rewritten after each simulation."""
     for model in models:
         before = time.process_time()
         found = bs.sbc(
@@ -95,7 +94,7 @@ def run(models: list[str], simulations: int, jobs: int = 1) -> None:
             cores=1,
             jobs=jobs,
             seed=SEEDS.get(model, 0),
-            folder=HERE / model,
+            folder=report.RECORDS / model,
         )
         # Of this process: with several jobs the work is in others.
         print(
