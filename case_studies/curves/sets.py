@@ -83,9 +83,8 @@ def _runs(domain: Domain, table: pd.DataFrame, as_runs: bool = False) -> Runs:
         table["run_id"] = table["architecture"].astype(str) + " " + table["task"]
         table["step"] = table["tokens"] / table["tokens"].min()
         # What was measured again at one scale is held out, and no checkpoint before another.
-        table["run_id"] += (
-            table.groupby(["run_id", "step"]).cumcount().map({0: ""}).fillna(" again")
-        )
+        again = table.groupby(["run_id", "step"]).cumcount()
+        table["run_id"] += again.map(lambda n: f" again {n}" if n else "")
     info = dict.fromkeys(table["task"].unique(), domain.task)
     kept = "all" if as_runs else "last"
     return bs.load_runs(
