@@ -306,3 +306,14 @@ def test_swapping_parameters_and_tokens_mirrors_the_posterior(
     # Negative control: the same draws, but the share of the exponents left as it was.
     unmirrored = {n: -v if n.startswith("a of") else v for n, v in after.items()}
     assert differing(before, {n: unmirrored[n] for n in before})
+
+
+@pytest.mark.slow
+def test_tasks_that_are_alike_pass_the_gate() -> None:
+    """Spreads near zero are where chains stick; a fit that misses the gate raises."""
+    points = [(i, j) for i in (-1.0, -0.4, 0.2, 0.8) for j in (-1.0, -0.4, 0.2, 0.8, 1.4)]
+    alike = table({"x": {}, "y": {}, "z": {}}, points).rename(columns={"architecture": "task"})
+    info = {"*": {"metric": "nats/token", "corpus": "web"}}
+    fit = bs.fit(bs.load_runs(alike, task_info=info, param_count="total"), seed=3, progress=False)
+    assert fit.convergence.passed
+    assert float(fit.posterior["tau_task"].median()) < 0.2

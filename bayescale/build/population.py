@@ -6,10 +6,10 @@ moves in
 
     log T,   logit(L∞/T),   log α + log(R₀/T)     (likewise for β and δ),
 
-of each task where these differ by task, and the priors of L∞, R₀ and α (the population's, and the spread τ of the
-tasks around it) are added as potentials. The map from these coordinates to (log R₀, log L∞, log α) has determinant
-one, so densities of the logs need no further term. A model that is stated in T and φ = L∞/T is there already; where
-every curve shows its own level, the levels of the curves are sampled in place of their mean and their effects.
+of each task where several architectures are on several tasks, and the priors of L∞, R₀ and α (the population's, and the
+spread τ of the tasks around it) are added as potentials. The map from these coordinates to (log R₀, log L∞, log α) has
+determinant one, so densities of the logs need no further term. A model that is stated in T and φ = L∞/T is there
+already; where every curve shows its own level, the levels of the curves are sampled in place of their mean and effects.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations
     if not {"R0", "L_inf"} <= set(logs) or any(priors[n].family != "LogNormal" for n in logs):
         return Populations({n: variable(n, prior, dims) for n, prior in priors.items()}, {})
     names = model.pooled_parameters("task") if "task" in tau else []
-    together = set(logs) <= set(names)
+    # Tasks of one architecture are few and may be alike: then τ is near zero, where effects that are sampled as they
+    # are make chains stick.
+    together = set(logs) <= set(names) and "architecture" in tau
     log_value = _level_coordinates({n: priors[n] for n in logs}, ("task",) if together else dims)
     by_task: dict[str, Array] = {}
     if together:

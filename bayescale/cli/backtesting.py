@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from bayescale.cli.counts import Whole, check_counts
-from bayescale.cli.options import (
-    Flag,
-    Loading,
-    Sampling,
-    Several,
-    check_figure,
-    check_output,
-    quantity,
-)
+from bayescale.cli.new_files import check_figure, check_output
+from bayescale.cli.options import Flag, Loading, Sampling, Several, quantity
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.files import free_name
 

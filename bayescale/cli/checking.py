@@ -6,14 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale.cli.fitting import as_data, print_summary
-from bayescale.cli.options import (
-    Flag,
-    Several,
-    check_figure,
-    open_fit,
-    pairs,
-    quantity,
-)
+from bayescale.cli.new_files import check_figure
+from bayescale.cli.options import Flag, Several, open_fit, pairs, quantity
 from bayescale.cli.output import emit_json, notes, number, say, say_written, table, working
 from bayescale.errors import ConvergenceError, unknown
 

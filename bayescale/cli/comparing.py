@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from bayescale.cli.counts import Whole
-from bayescale.cli.options import Flag, check_figure, check_output, check_seed, open_fit
+from bayescale.cli.new_files import check_figure, check_output
+from bayescale.cli.options import Flag, check_seed, open_fit
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.errors import BayescaleError
 

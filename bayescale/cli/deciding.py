@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import (
-    Flag,
-    check_figure,
-    choose_architectures,
-    choose_task,
-    open_posterior,
-    quantity,
-)
+from bayescale.cli.new_files import check_figure
+from bayescale.cli.options import Flag, choose_architectures, choose_task, open_posterior, quantity
 from bayescale.errors import PlanError
 
 if TYPE_CHECKING:

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from bayescale.cli.counts import Whole, check_counts
-from bayescale.cli.options import (
-    Flag,
-    Loading,
-    Sampling,
-    Several,
-    check_output,
-    pairs,
-)
+from bayescale.cli.new_files import check_output
+from bayescale.cli.options import Flag, Loading, Sampling, Several, pairs
 from bayescale.cli.output import emit_json, notes, number, say, table, working
 from bayescale.files import free_name
 from bayescale.wording import counted

@@ -1,8 +1,7 @@
-"""Options that several commands share, and how their values are read: 70B, 1.4T, `name=value`, new output files."""
+"""Options that several commands share, and how their values are read: 70B, 1.4T, `name=value`."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from bayescale.errors import (
     ForecastError,
     unknown,
 )
-from bayescale.files import figure_files, refuse_existing
 
 # No default to show in a help page: a flag is off and a repeated option empty until given.
 Flag = Annotated[bool, Parameter(show_default=False)]
@@ -220,33 +218,6 @@ def quantity(option: str, text: str, kind: str) -> float:
 def quantities(option: str, texts: Iterable[str], kind: str) -> list[float] | None:
     """Read a repeated option; None if it was not given."""
     return [quantity(option, text, kind) for text in texts] or None
-
-
-def check_output(path: Path, force: bool, *inputs: Path | str) -> None:
-    """Refuse, before any work is done, a file that cannot be written, that exists already, or that is read."""
-    for given in inputs:
-        if path.exists() and Path(given).exists() and path.samefile(given):
-            raise BayescaleError(f"{path} is what is read; name another file for the result")
-    if not path.parent.is_dir():
-        raise BayescaleError(f"cannot write {path}: no folder {path.parent}; make it first")
-    if path.is_dir():
-        raise BayescaleError(f"cannot write {path}: it is a folder; name a file in it")
-    refuse_existing(path, force)
-    try:
-        # The only sure way to know: permissions, quotas and read-only disks all show here.
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise BayescaleError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-def check_figure(path: Path | None, force: bool, *others: Path | None) -> None:
-    """:func:`check_output` for both files of a figure, if one is asked for; ``others`` are the command's own."""
-    for target in [] if path is None else figure_files(path):
-        if target in others:
-            raise BayescaleError(
-                f"{target} would be the figure too; name another file for one of them"
-            )
-        check_output(target, force)
 
 
 def check_seed(seed: int) -> None:

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from bayescale.cli.deciding import Drawing, Further, Subject
-from bayescale.cli.options import (
-    Flag,
-    Several,
-    check_output,
-    choose_architectures,
-    choose_task,
-    open_posterior,
-)
+from bayescale.cli.new_files import check_output
+from bayescale.cli.options import Flag, Several, choose_architectures, choose_task, open_posterior
 from bayescale.cli.output import emit_json, say, say_written, working
 from bayescale.cli.spending import Spending
 from bayescale.errors import PlanError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bayescale.cli.options import Flag, check_figure, open_fit
+from bayescale.cli.new_files import check_figure
+from bayescale.cli.options import Flag, open_fit
 from bayescale.cli.output import emit_json, say_written, working
 from bayescale.cli.planning import make_plan, problem_from_options
 from bayescale.cli.spending import Spending

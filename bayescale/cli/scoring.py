@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayescale.cli.options import Flag, Loading, check_figure
+from bayescale.cli.new_files import check_figure
+from bayescale.cli.options import Flag, Loading
 from bayescale.cli.output import emit_json, notes, number, say, say_written, table, working
 from bayescale.errors import PlanError
 

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from bayescale.cli.counts import Whole
-from bayescale.cli.options import (
-    Flag,
-    Loading,
-    Several,
-    Structure,
-    check_figure,
-    check_seed,
-    pairs,
-)
+from bayescale.cli.new_files import check_figure
+from bayescale.cli.options import Flag, Loading, Several, Structure, check_seed, pairs
 from bayescale.cli.output import emit_json, notes, number, table, working
 from bayescale.wording import counted
 
