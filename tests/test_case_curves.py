@@ -12,6 +12,7 @@ from case_study import module, opened
 from conftest import ROOT
 
 FOLDER = ROOT / "case_studies" / "curves"
+README = (FOLDER / "README.md").read_text("utf-8")
 RESULTS: dict[str, Any] = json.loads((FOLDER / "results.json").read_text("utf-8"))
 SCORES = {(name, row["model"]): row for name, result in RESULTS.items() for row in result["scores"]}
 
@@ -26,9 +27,15 @@ def test_the_account_quotes_what_was_run(monkeypatch: pytest.MonkeyPatch) -> Non
         assert module("recorded").with_tables(text, made) == text
 
 
-def test_every_fit_passed_the_gate() -> None:
-    assert all(fold["converged"] for result in RESULTS.values() for fold in result["folds"])
-    assert not any(result["notes"] for result in RESULTS.values())
+def test_every_fit_but_two_passed_the_gate_and_the_account_says_which() -> None:
+    missed = [
+        (name, fold["model"])
+        for name, result in RESULTS.items()
+        for fold in result["folds"]
+        if not fold["converged"]
+    ]
+    assert missed == [("LM", "data, correlated"), ("BB", "saturating, correlated")]
+    assert "its chains\nmissed the gate on BIG-bench and on language models" in README
 
 
 def test_images_are_forecast_closer_than_by_any_curve_by_itself() -> None:
@@ -44,13 +51,17 @@ def test_where_it_falls_short_is_what_the_account_says() -> None:
     drift, exact = SCORES["BB", "saturating"], SCORES["BB", "saturating (exact)"]
     assert drift["rmsle"] > exact["rmsle"]
     assert drift["cover90"] < exact["cover90"]
-    language = [SCORES[name] for name in (("NMT", "data"), ("LM", "data"), ("BB", "saturating"))]
-    pooled = np.average(
-        [row["cover90"] for row in language], weights=[row["curves"] for row in language]
-    )
-    assert f"hold {pooled:.2f} in the mean".replace("0.", ".") in (FOLDER / "README.md").read_text(
-        "utf-8"
-    )
+    along = SCORES["BB", "saturating, correlated"]
+    assert along["rmsle"] < drift["rmsle"]
+    for more, said in (("", "hold {} in the mean over twenty"), (", correlated", "and {} with")):
+        language = [
+            SCORES[name, model + more]
+            for name, model in (("NMT", "data"), ("LM", "data"), ("BB", "saturating"))
+        ]
+        pooled = np.average(
+            [row["cover90"] for row in language], weights=[row["curves"] for row in language]
+        )
+        assert said.format(f"{pooled:.2f}".lstrip("0")) in README
 
 
 def test_curves_are_thinned_evenly_and_keep_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:

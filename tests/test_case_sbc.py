@@ -22,11 +22,9 @@ ENOUGH = 200
 OPEN = {
     "broken",
     "general-saturating",
-    "parameter",
     "repeated-data",
     "routed",
     "shifted-compute",
-    "skaling",
 }
 
 
