@@ -15,7 +15,7 @@ from helpers import make_fit, make_runs
 from test_plan import CHINCHILLA, PRICED, RISKS, besiroglu
 
 from bayescale.decide import Budget, CVaR, Expectation, Plan, plan
-from bayescale.decide.plans.plan import si
+from bayescale.decide.plans.numbers import si
 from bayescale.errors import (
     BayescaleError,
     ConvergenceError,

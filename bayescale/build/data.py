@@ -92,13 +92,14 @@ def observations(model: ResolvedModel, runs: Runs) -> Observations:
     gap = np.full(len(table), np.inf)
     if model.spec.likelihood.correlation_length is not None:
         index["previous"], gap = preceding(table)
-    values = model.get_law().values(table)
+    law = model.get_law()
+    logs = law.logs(law.values(table))
     loss = table["loss"].to_numpy(float)
     counted = model.spec.likelihood.family == "binomial"
     trials = table["trials"].to_numpy("int64") if counted else np.zeros(len(table), dtype="int64")
     se = table["loss_se"].to_numpy(float) if "loss_se" in table else np.zeros(len(table))
     return Observations(
-        centred={axis: np.log(values[axis]) - pivot for axis, pivot in model.pivots.items()},
+        centred={axis: logs[axis] - pivot for axis, pivot in model.pivots.items()},
         log_loss=np.log(loss),
         log_loss_se=np.nan_to_num(se) / loss,
         index=index,
@@ -144,7 +145,7 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
             first = np.unique(seen.index[group], return_index=True)[1]
             data[f"first_of_{group}"] = ((dim,), first)
     for axis, value in seen.centred.items():
-        if axis in model.drift and not model.get_law().effective:
+        if axis in model.drift and model.get_law().plain:
             lengths = overlap(value, *model.drift[axis])
             data[f"overlap_{axis}"] = (("run", f"interval_{axis}"), lengths)
         else:

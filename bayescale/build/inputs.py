@@ -17,7 +17,7 @@ from bayescale.spec import ResolvedModel
 def core_inputs(model: ResolvedModel, theta: Mapping[str, Array]) -> dict[Axis, Array]:
     """Centred logs that the core reads, shape (run,), from completed parameters inside an open ``pm.Model``."""
     law = model.get_law()
-    if not law.effective:
+    if law.plain:
         return {
             axis: stretched(model, axis, theta, datum(f"overlap_{axis}"))
             if axis in model.drift

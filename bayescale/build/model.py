@@ -53,8 +53,9 @@ def build(model: ResolvedModel, runs: Runs) -> pm.Model:
         for name, parameter in model.parameters.items():
             if parameter.equals is not None:
                 theta[name] = theta[parameter.equals]
-        inputs = core_inputs(model, theta)
-        mu = pt.log(law.loss(inputs, theta, datum("upper") if model.upper else None, xp))
+        inputs, upper = core_inputs(model, theta), datum("upper") if model.upper else None
+        beside = {name: datum(f"u_{name}") for name in model.pivots} if law.modifiers else None
+        mu = pt.log(law.loss(inputs, theta, upper, xp, beside))
         observe(model, theta, mu + offsets(model, theta))
     return built
 

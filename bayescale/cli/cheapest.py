@@ -66,7 +66,7 @@ def cheapest(
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
-    given = further.given()
+    given: dict[str, Any] = further.inputs()
     from bayescale import decide
 
     with working("searching"):

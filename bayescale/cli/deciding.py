@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import Parameter
 
 from bayescale.cli.new_files import check_figure
-from bayescale.cli.options import Flag, choose_architectures, choose_task, open_posterior, quantity
+from bayescale.cli.options import (
+    Flag,
+    Several,
+    choose_architectures,
+    choose_task,
+    open_posterior,
+    pairs,
+    quantity,
+)
 from bayescale.errors import PlanError
+from bayescale.given import get_given
 
 if TYPE_CHECKING:
     from bayescale.posterior import Posterior
@@ -71,18 +80,30 @@ class Further:
         All the tokens there are, e.g. 100B, for a model of repeated data.
     experts
         Experts of a routed layer, for a model of routed networks.
+    given
+        Another input that the model reads, NAME=VALUE (bayescale models show). Repeated.
     """
 
     unique_tokens: str | None = None
     experts: str | None = None
+    given: Several = ()
 
-    def given(self) -> dict[str, Any]:
+    def stated(self) -> dict[str, str]:
+        """Those that were stated, by name, as text."""
+        named = {"unique_tokens": self.unique_tokens, "experts": self.experts}
+        own = {name: text for name, text in named.items() if text is not None}
+        for name, text in pairs("--given", self.given, "experts=64").items():
+            get_given(name, "--given")
+            if name in own:
+                raise PlanError(f"--given {name} is stated by --{name.replace('_', '-')} already")
+            own[name] = text
+        return own
+
+    def inputs(self) -> dict[str, float]:
         """Those that were stated, as the arguments that :mod:`bayescale.decide` takes."""
-        stated = {"unique_tokens": self.unique_tokens, "experts": self.experts}
         return {
-            name: quantity(f"--{name.replace('_', '-')}", text, name)
-            for name, text in stated.items()
-            if text is not None
+            name: quantity(name.replace("_", " "), text, name)
+            for name, text in self.stated().items()
         }
 
 

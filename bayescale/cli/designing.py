@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from bayescale.cli.deciding import Drawing
 from bayescale.cli.options import Flag, open_posterior
@@ -44,6 +45,7 @@ def design(
     with working("weighing pilots"):
         stated = decide.load_pilots(pilots)
         fitted = open_posterior(fit, allow_unconverged)
+        given: dict[str, Any] = {**stated.given}
         found = decide.design(
             fitted,
             stated.budget,
@@ -51,10 +53,9 @@ def design(
             pilot_budget=stated.pilot_budget,
             architecture=stated.architecture,
             task=stated.task,
-            unique_tokens=stated.given.get("unique_tokens"),
-            experts=stated.given.get("experts"),
             allow_unconverged=allow_unconverged,
             allow_experimental=allow_experimental,
+            **given,
         )
         written = drawing.save("pilots", found)
     if json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bayescale.cli.options import (
     Flag,
@@ -13,16 +13,18 @@ from bayescale.cli.options import (
     choose_architectures,
     choose_task,
     open_posterior,
+    pairs,
     quantities,
 )
 from bayescale.cli.output import emit_json, notes, number, table, working
 from bayescale.errors import BayescaleError, ForecastError
+from bayescale.given import GIVEN, get_given
 
 if TYPE_CHECKING:
     from bayescale.posterior import Posterior
     from bayescale.predict import Forecast
 
-_AXES = ("params", "tokens", "compute", "unique_tokens", "experts")
+_AXES = ("params", "tokens", "compute", *GIVEN)
 _UNIT_DECADES = 4.0  # so far below the fitted runs nobody forecasts
 _LOSSES = ("median", "lo50", "hi50", "lo90", "hi90")
 
@@ -37,6 +39,7 @@ def predict(
     compute: Several = (),
     unique_tokens: Several = (),
     experts: Several = (),
+    given: Several = (),
     architecture: Several = (),
     new_architecture: Several = (),
     task: str | None = None,
@@ -51,7 +54,8 @@ def predict(
     fit
         A fit written by bayescale fit, or a stack written by bayescale compare.
     at
-        Table of points (CSV, …) with columns params, tokens, compute, unique_tokens or experts; any other is left out.
+        Table of points (CSV, …) with columns params, tokens, compute, and what else the model reads (unique_tokens,
+        experts, …); any other is left out.
     params
         N, e.g. 70B. Repeated: one point each, of equal number with --tokens.
     tokens
@@ -62,6 +66,8 @@ def predict(
         How many of the tokens differ, e.g. 100B, for a model of repeated data.
     experts
         Experts of a routed layer, for a model of routed networks.
+    given
+        Another input that the model reads, NAME=VALUE or NAME=VALUE,VALUE,… for several points. Repeated.
     architecture
         A fitted one. May be repeated.
     new_architecture
@@ -75,12 +81,23 @@ def predict(
     json
         Print one JSON document and nothing else on standard output.
     """
-    given = (params, tokens, compute, unique_tokens, experts)
-    if at is not None and any(given):
+    stated = {
+        "params": params,
+        "tokens": tokens,
+        "compute": compute,
+        "unique_tokens": unique_tokens,
+        "experts": experts,
+    }
+    for name, text in pairs("--given", given, "experts=64").items():
+        get_given(name, "--given")
+        if stated.get(name):
+            raise ForecastError(f"--given {name} is stated by --{name.replace('_', '-')} already")
+        stated[name] = tuple(text.split(","))
+    if at is not None and any(stated.values()):
         raise ForecastError(
             "give points with --at, or with --params, --tokens, --compute, not both"
         )
-    if at is None and not any(given):
+    if at is None and not any(stated.values()):
         raise ForecastError(
             "say where to forecast: --params 70B --tokens 1.4T, --compute 1e24, or --at points.csv"
         )
@@ -93,21 +110,17 @@ def predict(
         if at is not None:
             points, left_out = _read_points(at)
         else:
-            values = zip(_AXES, given, strict=True)
-            points = {a: quantities(f"--{a}", v, a) for a, v in values}
+            points = {a: quantities(f"--{a}", v, a) for a, v in stated.items()}
             left_out = []
         _check_units(fitted, points)
+        asked: dict[str, Any] = points
         forecast = run_predict(
             fitted,
-            params=points.get("params"),
-            tokens=points.get("tokens"),
-            compute=points.get("compute"),
-            unique_tokens=points.get("unique_tokens"),
-            experts=points.get("experts"),
             architecture=groups,
             task=chosen_task,
             kind=kind,
             allow_unconverged=allow_unconverged,
+            **asked,
         )
     said = [*left_out, *forecast.notes]
     if json:

@@ -61,7 +61,7 @@ def pareto(
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
-    given = further.given()
+    given: dict[str, Any] = further.inputs()
     if price and len(price) != len(hardware):
         raise PlanError(f"{len(price)} prices for {len(hardware)} kinds: one for each --hardware")
     from bayescale import decide

@@ -41,10 +41,11 @@ def plan(
     fit
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     problem
-        A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, experts,
-        architecture or new_architecture, task, study, and a table [budget] with compute, or dollars, price_per_hour,
-        mfu, hardware, restarts, failed; candidates, a list of { params, tokens } instead of all sizes along the
-        budget; and a table [constraints] with tokens, days, dollars, bytes_per_param (for the memory), accelerators,
+        A TOML file that states the problem, instead of the options: risk, target_loss, unique_tokens, experts
+        and what else the model reads, architecture or new_architecture, task, study, and a table [budget] with
+        compute, or dollars, price_per_hour, mfu, hardware, restarts, failed; candidates, a list of { params, tokens }
+        instead of all sizes along the budget; and a table [constraints] with tokens, days, dollars, bytes_per_param
+        (for the memory), accelerators,
         and of serving latency (seconds per token, bound by reading the weights), bytes_per_weight,
         serving_accelerators.
     spending
@@ -76,8 +77,7 @@ def plan(
         "budget": spending,
         "risk": list(risk),
         "target_loss": target_loss,
-        "unique_tokens": further.unique_tokens,
-        "experts": further.experts,
+        "further": further.stated(),
         "architecture": subject.architecture,
         "new_architecture": subject.new_architecture,
         "task": subject.task,
@@ -103,7 +103,7 @@ def _from_file(path: Path, options: Mapping[str, Any]) -> Problem:
     """The problem of a file, which then says all of it."""
     from bayescale.decide import load_problem
 
-    given = [name for name, value in options.items() if value not in (None, [], Spending())]
+    given = [name for name, value in options.items() if value not in (None, [], {}, Spending())]
     if given:
         raise PlanError(
             f"{path} states the problem: move {', '.join(given)} from the options into it"
@@ -144,8 +144,6 @@ def make_plan(
         budget,
         risks,
         problem.target_loss,
-        unique_tokens=problem.given().get("unique_tokens"),
-        experts=problem.given().get("experts"),
         candidates=problem.pairs(),
         constraints=problem.get_constraints(),
         backtest=tested,
@@ -154,4 +152,5 @@ def make_plan(
         study=problem.study,
         allow_unconverged=allow_unconverged,
         allow_experimental=allow_experimental,
+        **problem.given(),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from bayescale.cli.deciding import Drawing, Further
 from bayescale.cli.options import Flag, Several, choose_task, open_posterior, quantity
 from bayescale.cli.output import emit_json, notes, say, say_written, table, working
 from bayescale.cli.spending import Spending
 from bayescale.errors import PlanError
+from bayescale.given import GIVEN
 
 if TYPE_CHECKING:
     from bayescale.posterior import Group
@@ -20,7 +21,7 @@ def select(
     /,
     *,
     spending: Spending = Spending(),
-    by: Literal["architecture", "study", "experts", "unique_tokens"] = "architecture",
+    by: str = "architecture",
     among: Several = (),
     new: Several = (),
     risk: str = "waste",
@@ -43,9 +44,9 @@ def select(
     spending
         What the run may cost.
     by
-        architecture, or study: a source, or a recipe; or experts, or unique_tokens, for a law that reads them.
+        architecture, or study: a source, or a recipe; or an input that the model reads, such as experts.
     among
-        A fitted one to compare, all of them by default; or a number of experts or unique tokens, 64 or 100B. Repeated.
+        A fitted one to compare, all of them by default; or a value of the input, 64 or 100B. Repeated.
     new
         A label for one that was not fitted, to be compared too. Repeated.
     risk
@@ -55,7 +56,7 @@ def select(
     high
         Largest budget, in FLOP.
     architecture
-        Where studies, experts or unique tokens are compared: of which architecture.
+        Where studies or inputs are compared: of which architecture.
     task
         Needed where several were fitted.
     further
@@ -70,7 +71,7 @@ def select(
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
-    given = further.given()
+    given: dict[str, Any] = further.inputs()
     from bayescale import decide
     from bayescale.posterior import New
 
@@ -78,12 +79,13 @@ def select(
         budget = spending.table().get_budget()
         fitted = open_posterior(fit, allow_unconverged)
         groups: list[Group | float]
-        if by == "experts" or by == "unique_tokens":
+        if by in GIVEN:
             if new:
                 raise PlanError(f"--new names a group, not a number of {by}: use --among")
             groups = [quantity("--among", value, by) for value in among]
         else:
-            groups = [*(among or fitted.members[0].model.groups[by]), *map(New, new)]
+            fitted_labels = {str(k): v for k, v in fitted.members[0].model.groups.items()}
+            groups = [*(among or fitted_labels.get(by, ())), *map(New, new)]
         found = decide.select(
             fitted,
             budget,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bayescale.cli.deciding import Drawing, Further, Subject
 from bayescale.cli.options import Flag, pairs, quantity
@@ -77,7 +77,7 @@ def stopping(
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
-    given = further.given()
+    given: dict[str, Any] = further.inputs()
     value = _value(per_nat, worth, target_loss, accuracy)
     from bayescale import decide
 

@@ -1,11 +1,13 @@
-"""Scaling laws as pure functions of arrays: *inputs → effective inputs → core → link*, for numpy and pytensor alike."""
+"""Scaling laws as pure functions: *inputs → effective inputs → core → modifiers → link*, in numpy and in pytensor."""
 
+from bayescale.laws.catalogue import LAWS, get_law
 from bayescale.laws.core import Axis, joint_log_terms
 from bayescale.laws.drift import STEP, Walk, intervals, overlap, walk_matrix, walk_steps
 from bayescale.laws.drifting_frontier import drifting_optimum
-from bayescale.laws.effective import EFFECTIVE, Effective, Given
+from bayescale.laws.effective import EFFECTIVE, Effective
 from bayescale.laws.frontier import Frontier, joint_frontier, textbook_theta
-from bayescale.laws.law import LAWS, Law, get_law
+from bayescale.laws.law import Law
+from bayescale.laws.modifiers import MODIFIERS, Modifier
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
 from bayescale.laws.numeric_frontier import (
     LocalFrontier,
@@ -18,14 +20,15 @@ from bayescale.laws.parameter import Parameter, Support, from_link, to_link
 __all__ = [
     "EFFECTIVE",
     "LAWS",
+    "MODIFIERS",
     "STEP",
     "Array",
     "Axis",
     "Effective",
     "Frontier",
-    "Given",
     "Law",
     "LocalFrontier",
+    "Modifier",
     "Namespace",
     "Parameter",
     "Support",

@@ -10,33 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from bayescale.given import GIVEN, Given
 from bayescale.laws import repeated_data, routed
 from bayescale.laws.bends import BENDS, Bend
 from bayescale.laws.core import Axis
 from bayescale.laws.namespace import Array, Namespace
 from bayescale.laws.parameter import Parameter
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a run is given besides its scale.
-
-    Attributes
-    ----------
-    name : str
-        Column of the table, and argument of a forecast.
-    missing : float
-        Value of a run of which nothing is said: there the effective inputs are the inputs themselves.
-    like : str or None
-        Axis whose pivot its log is centred by; None for a log that is left as it is.
-    said : str
-        What its absence assumes, for notes.
-    """
-
-    name: str
-    missing: float
-    like: Axis | None
-    said: str
 
 
 @dataclass(frozen=True)
@@ -49,12 +28,12 @@ class Effective:
         Key in :data:`EFFECTIVE`, and a few words.
     axes : tuple of str
         Inputs of the core that it changes.
-    given : Given or None
-        The further input; None where the input itself is bent.
+    given : tuple of Given
+        Further inputs that it reads; none where the input itself is bent.
     parameters : tuple of Parameter
     transform : callable
         ``(xp, centred, theta) -> changed``: centred effective logs of ``axes``, from centred logs of the core's inputs
-        and of the given one, and the completed parameters of the law.
+        and of the given ones, and the completed parameters of the law.
     span : callable
         ``logs -> {axis: (low, high)}``: how far effective logs reach from given ones, for the range of a walk.
     latex, source : str
@@ -63,7 +42,7 @@ class Effective:
     name: str
     title: str
     axes: tuple[Axis, ...]
-    given: Given | None
+    given: tuple[Given, ...]
     parameters: tuple[Parameter, ...]
     transform: Callable[[Namespace, Mapping[str, Array], Mapping[str, Array]], dict[str, Array]]
     span: Callable[[Mapping[str, Array]], dict[Axis, tuple[Array, Array]]]
@@ -71,9 +50,6 @@ class Effective:
     source: str
 
 
-# More than anybody will ever train on, and its exponential is still a number.
-UNIQUE_TOKENS = Given("unique_tokens", 1e30, "tokens", "data taken as unlimited, none repeated")
-EXPERTS = Given("experts", 1.0, None, "taken as dense")
 _REPEATED = r"D' = U\,(1 + R_D^* (1 - e^{-R_D/R_D^*})),\quad R_D = D/U - 1"
 _EXCESS = r"U_N\,(1 + R_N^* (1 - e^{-R_N/R_N^*})),\quad R_N = N/U_N - 1"
 
@@ -93,7 +69,7 @@ def _bent(name: str, bend: Bend, axis: Axis) -> Effective:
         f"{name}-{axis}",
         f"{bend.title}, along {letter}",
         (axis,),
-        None,
+        (),
         bend.parameters,
         transform,
         # Bends that shorten distances from the pivot stay in; beyond its edges a walk keeps its last value.
@@ -111,7 +87,7 @@ EFFECTIVE: dict[str, Effective] = {
             "repeated-data",
             "tokens seen more than once",
             ("params", "tokens"),
-            UNIQUE_TOKENS,
+            (GIVEN["unique_tokens"],),
             (repeated_data.R_D, repeated_data.R_N),
             repeated_data.repeated,
             repeated_data.span,
@@ -122,7 +98,7 @@ EFFECTIVE: dict[str, Effective] = {
             "repeated-data-printed",
             "tokens seen more than once, as printed",
             ("params", "tokens"),
-            UNIQUE_TOKENS,
+            (GIVEN["unique_tokens"],),
             (repeated_data.R_D, repeated_data.R_N),
             repeated_data.as_printed,
             repeated_data.span,
@@ -133,7 +109,7 @@ EFFECTIVE: dict[str, Effective] = {
             "routed",
             "experts of which each token sees few",
             ("params",),
-            EXPERTS,
+            (GIVEN["experts"],),
             (routed.GAIN, routed.FADING, routed.E_START, routed.E_MAX),
             routed.routed,
             routed.span,

@@ -1,4 +1,4 @@
-"""A law is effective inputs, a core and a link; this module composes them and keeps the registry of laws by name."""
+"""A law: effective inputs, a core, modifiers and a link, composed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from bayescale.errors import ModelError, unknown
-from bayescale.laws.core import CORES, R0, Axis, Core
-from bayescale.laws.effective import EFFECTIVE, Effective, Given
-from bayescale.laws.links import FLOOR_SHARE, LINKS, Link
+from bayescale.given import Given
+from bayescale.laws.core import R0, Axis, Core
+from bayescale.laws.effective import EFFECTIVE, Effective
+from bayescale.laws.links import FLOOR_SHARE, Link
+from bayescale.laws.modifiers import MODIFIERS, Modifier
 from bayescale.laws.namespace import Array, Namespace, numpy_namespace
 from bayescale.laws.parameter import Parameter
 
 
 @dataclass(frozen=True)
 class Law:
-    """A scaling law L = link(core(effective inputs)).
+    """A scaling law L = link(modifiers(core(effective inputs))).
 
     Evaluating it needs *centred* log inputs: ``{"params": log N - pivot_N, ...}``. Shapes broadcast, so draws on one
     axis and points on another give a matrix.
@@ -29,6 +31,7 @@ class Law:
     core: Core
     link: Link
     effective: tuple[Effective, ...] = ()
+    modifiers: tuple[Modifier, ...] = ()
 
     def reading(self, names: Iterable[str], where: str = "") -> Law:
         """The law with effective inputs of these names (:data:`bayescale.laws.EFFECTIVE`), applied in this order.
@@ -50,9 +53,9 @@ class Law:
                     f"{where}: effective input {name!r} changes {' and '.join(lacking)}, which law {self.name!r} "
                     "does not read"
                 )
-            given = effective.given
-            if given is not None and given in [other.given for other in found]:
-                raise ModelError(f"{where}: {given.name} enters by two effective inputs")
+            for given in effective.given:
+                if any(given in other.given for other in found):
+                    raise ModelError(f"{where}: {given.name} enters by two effective inputs")
             mine = {p.name for p in effective.parameters}
             for other in found:
                 if both := mine & {p.name for p in other.parameters}:
@@ -63,6 +66,29 @@ class Law:
             found.append(effective)
         return replace(self, effective=tuple(found))
 
+    def modified(self, names: Iterable[str], where: str = "") -> Law:
+        """The law with modifiers of these names (:data:`bayescale.laws.MODIFIERS`), applied in this order.
+
+        Raises
+        ------
+        UnknownNameError, ModelError
+            For a name that does not exist, and for parameters that are in the law already.
+        """
+        found: list[Modifier] = []
+        taken = set(self.parameters)
+        for name in names:
+            if name not in MODIFIERS:
+                raise unknown("modifier", name, MODIFIERS, where)
+            modifier = MODIFIERS[name]
+            mine = {p.name for p in modifier.parameters}
+            if both := mine & taken:
+                raise ModelError(
+                    f"{where}: modifier {name!r} has {', '.join(sorted(both))}, which the law has already"
+                )
+            taken |= mine
+            found.append(modifier)
+        return replace(self, modifiers=tuple(found))
+
     @property
     def inputs(self) -> tuple[Axis, ...]:
         """Axes the law reads, in order."""
@@ -70,26 +96,54 @@ class Law:
 
     @property
     def given(self) -> tuple[Given, ...]:
-        """Further inputs, which its effective inputs read."""
-        return tuple(e.given for e in self.effective if e.given is not None)
+        """Further inputs, which its effective inputs and modifiers read, each once."""
+        read = [given for part in self.parts for given in part.given]
+        return tuple(dict.fromkeys(read))
+
+    @property
+    def parts(self) -> tuple[Effective | Modifier, ...]:
+        """Effective inputs, then modifiers."""
+        return (*self.effective, *self.modifiers)
 
     @property
     def bends(self) -> tuple[Effective, ...]:
         """Effective inputs that need nothing further: they hold at every run."""
-        return tuple(e for e in self.effective if e.given is None)
+        return tuple(e for e in self.effective if not e.given)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the core reads the inputs as they are, and nothing else is read."""
+        return not (self.effective or self.modifiers)
 
     def values(self, columns: Any) -> dict[str, np.ndarray]:
-        """Inputs and further inputs of the rows of a DataFrame or Dataset, what is missing filled in, each (run,)."""
+        """Inputs and further inputs of the rows of a DataFrame or Dataset, what is missing filled in, each (run,).
+
+        Raises
+        ------
+        ModelError
+            Where a further input that every run must state is missing.
+        """
         found = {str(axis): columns[axis].to_numpy().astype(float) for axis in self.inputs}
+        size = len(next(iter(found.values())))
         for given in self.given:
-            size = len(next(iter(found.values())))
-            value = (
-                columns[given.name].to_numpy().astype(float)
-                if given.name in columns
-                else np.full(size, np.nan)
+            value = np.full(size, np.nan)
+            if given.name in columns:
+                value = columns[given.name].to_numpy().astype(float)
+            blank = np.isnan(value)
+            if blank.any() and given.missing is None:
+                raise ModelError(
+                    f"the law reads {given.name} ({given.text}) of every run, and {int(blank.sum())} of {size} rows "
+                    f"have none; say which column it is, columns={{{given.name!r}: '<header>'}}"
+                )
+            found[given.name] = (
+                value if given.missing is None else np.where(blank, given.missing, value)
             )
-            found[given.name] = np.where(np.isnan(value), given.missing, value)
         return found
+
+    def logs(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the law reads of :meth:`values`: logs of inputs, further inputs as each says."""
+        of = {given.name: given.scaled for given in self.given}
+        return {name: of.get(name, np.log)(value) for name, value in values.items()}
 
     @property
     def floor(self) -> Parameter:
@@ -111,7 +165,7 @@ class Law:
         """
         further = (
             *self.link.parameters,
-            *(p for effective in self.effective for p in effective.parameters),
+            *(p for part in self.parts for p in part.parameters),
         )
         cores = self.core.coordinates
         apart = [(*group, *further, self.floor) for group in cores]
@@ -128,18 +182,21 @@ class Law:
 
     @property
     def equations(self) -> tuple[str, ...]:
-        """The law, and what its effective inputs are, in LaTeX."""
+        """The law, what its effective inputs are, and what modifiers make of R, in LaTeX."""
         law = (
             f"L = {self.link.latex},\\quad R = {self.core.latex}"
             if self.link.bounded
             else f"L = L_\\infty + {self.core.latex}"
         )
-        return (law, *(effective.latex for effective in self.effective))
+        return (law, *(part.latex for part in self.parts))
 
     @property
     def source(self) -> str:
-        """Papers and equations behind effective inputs, core and link."""
-        return "; ".join([*(e.source for e in self.effective), self.core.source, self.link.source])
+        """Papers and equations behind effective inputs, core, modifiers and link."""
+        before, after = (
+            [part.source for part in parts] for parts in (self.effective, self.modifiers)
+        )
+        return "; ".join([*before, self.core.source, *after, self.link.source])
 
     def coordinates_for(self, names: Iterable[str], where: str) -> tuple[Parameter, ...]:
         """Return the set of parameters that ``names`` states, or raise naming what is missing or unknown."""
@@ -195,9 +252,18 @@ class Law:
         centred: Mapping[Any, Array],
         theta: Mapping[str, Array],
         xp: Namespace = numpy_namespace,
+        beside: Mapping[Any, Array] | None = None,
     ) -> Array:
-        """Log R at centred effective log inputs, from completed parameters."""
-        return self.core.log_reducible(xp, centred, theta)
+        """Log R at centred effective log inputs, from completed parameters.
+
+        ``beside`` are the centred logs that modifiers read, of inputs as stated and of what is given; without it they
+        are left out.
+        """
+        log_r = self.core.log_reducible(xp, centred, theta)
+        if beside is not None:
+            for modifier in self.modifiers:
+                log_r = modifier.apply(xp, log_r, beside, theta)
+        return log_r
 
     def loss(
         self,
@@ -205,56 +271,11 @@ class Law:
         theta: Mapping[str, Array],
         upper: Array = None,
         xp: Namespace = numpy_namespace,
+        beside: Mapping[Any, Array] | None = None,
     ) -> Array:
-        """Loss at centred effective log inputs; ``upper`` is the random-guess level of a bounded link."""
-        log_r = self.log_reducible(centred, theta, xp)
+        """Loss at centred effective log inputs; ``upper`` is the random-guess level of a bounded link.
+
+        ``beside`` as in :meth:`log_reducible`.
+        """
+        log_r = self.log_reducible(centred, theta, xp, beside)
         return self.link.loss(xp, log_r, theta, upper)
-
-
-LAWS: dict[str, Law] = {
-    law.name: law
-    for law in (
-        Law(
-            "parameter-data",
-            "joint law of parameters and data",
-            CORES["joint"],
-            LINKS["floor"],
-        ),
-        Law("compute", "compute law", CORES["compute"], LINKS["floor"]),
-        Law("parameter", "parameter law", CORES["params"], LINKS["floor"]),
-        Law("data", "data law", CORES["tokens"], LINKS["floor"]),
-        *(
-            Law(
-                f"saturating{suffix}",
-                f"error against {against}, between a floor and the random-guess level",
-                CORES[core],
-                LINKS["saturating"],
-            )
-            for suffix, against, core in (
-                ("", "data", "tokens"),
-                ("-parameter", "parameters", "params"),
-                ("-compute", "compute", "compute"),
-                ("-joint", "parameters and data", "joint"),
-            )
-        ),
-        Law(
-            "general-saturating",
-            "error against data, between a floor and the random-guess level left at its own rate",
-            CORES["tokens"],
-            LINKS["general-saturating"],
-        ),
-        Law(
-            "coverage",
-            "share of problems that none of several samples solves, against the compute of sampling",
-            CORES["compute"],
-            LINKS["coverage"],
-        ),
-    )
-}
-
-
-def get_law(name: str, where: str = "") -> Law:
-    """Look a law up by name; the error proposes the nearest one."""
-    if name not in LAWS:
-        raise unknown("law", name, LAWS, where)
-    return LAWS[name]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bayescale.laws.namespace import Array, Namespace
 
-Support = Literal["positive", "unit"]
+Support = Literal["positive", "unit", "real"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Parameter:
     ----------
     name : str
         Name in code, as in the notation table of the README.
-    support : {"positive", "unit"}
-        Where it lives; decides the link scale (log or logit) of its group effects.
+    support : {"positive", "unit", "real"}
+        Where it lives; decides the link scale (log, logit, or itself) of its group effects.
     role : {"level", "share", "exponent", "shape", "floor"}
         What it does in the law.
     unit : {"", "loss"}
@@ -39,7 +39,9 @@ class Parameter:
 
 
 def to_link(xp: Namespace, support: Support, value: Array) -> Array:
-    """Map a parameter from its support to the real line (log or logit)."""
+    """Map a parameter from its support to the real line (log, logit or identity)."""
+    if support == "real":
+        return value
     if support == "positive":
         return xp.log(value)
     return xp.log(value) - xp.log1p(-value)
@@ -47,4 +49,6 @@ def to_link(xp: Namespace, support: Support, value: Array) -> Array:
 
 def from_link(xp: Namespace, support: Support, value: Array) -> Array:
     """Map a link-scale value back to the parameter's support; inverse of :func:`to_link`."""
+    if support == "real":
+        return value
     return xp.exp(value) if support == "positive" else xp.sigmoid(value)

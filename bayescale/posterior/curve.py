@@ -53,7 +53,7 @@ class Curve:
     walks : dict of str to Walk
         By axis; empty where the law is exact.
     given : dict of str to float
-        Further inputs of all points that do not state their own, as logs; what is in neither is missing.
+        Further inputs of all points that do not state their own, as laws read them; what is in neither is missing.
     """
 
     law: Law
@@ -85,9 +85,10 @@ class Curve:
 
         ``logs`` may hold further inputs of the law too.
         """
-        centred = self._centred(logs)
-        theta = self._theta_beside(centred)
-        return self.law.log_reducible(centred, theta)
+        raw = self._raw(logs)
+        centred = self._effective(raw)
+        beside = raw if self.law.modifiers and len(raw) > len(self.law.inputs) else None
+        return self.law.log_reducible(centred, self._theta_beside(centred), beside=beside)
 
     def exponent(self, axis: str, log_input: np.ndarray | float) -> np.ndarray:
         """Local exponent of an axis at a log input, one for all draws or one each, shape (draw,).
@@ -119,23 +120,33 @@ class Curve:
 
         Where nothing is given besides N and D, each hangs on its own input alone, and these may differ in shape.
         """
-        centred = self._centred(logs)
+        centred = self._effective(self._raw(logs))
         return joint_log_terms(numpy_namespace, centred, self._theta_beside(centred))
 
-    def _centred(self, logs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What the core reads: effective log inputs from their pivots, along each draw's own path."""
+    def _raw(self, logs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Inputs from their pivots, and what is given besides unless all of it is missing."""
         raw: dict[str, np.ndarray] = {
             axis: np.asarray(logs[axis]) - self.pivots[axis] for axis in self.law.inputs
         }
-        further = {
-            g.name: np.asarray(logs.get(g.name, self.given.get(g.name, np.log(g.missing))))
+        stated = {
+            g.name: logs[g.name] if g.name in logs else self.given[g.name]
             for g in self.law.given
+            if g.name in logs or g.name in self.given
         }
-        # Where all is missing the inputs are worth what they are.
-        stated = any(g.name in logs or g.name in self.given for g in self.law.given)
-        if stated or self.law.bends:
-            raw |= {name: value - self.pivots[name] for name, value in further.items()}
-            worth = self.law.effective_inputs(raw, self._theta_beside(raw))
+        for g in self.law.given if stated else ():
+            if g.name not in stated:
+                stated[g.name] = g.scaled(g.missing)
+            raw[g.name] = np.asarray(stated[g.name]) - self.pivots[g.name]
+        return raw
+
+    def _effective(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the core reads: effective log inputs from their pivots, along each draw's own path."""
+        if len(raw) > len(self.law.inputs) or self.law.bends:
+            # Of effective inputs whose own are all missing nothing is read: the inputs are worth what they are.
+            law = self.law
+            if len(raw) == len(law.inputs):
+                law = replace(law, effective=law.bends)
+            worth = law.effective_inputs(raw, self._theta_beside(raw))
             raw = {str(axis): u for axis, u in worth.items()}
         centred: dict[str, np.ndarray] = {}
         for axis, u in raw.items():
@@ -232,7 +243,7 @@ def group_curve(
 ) -> Curve:
     """The curve of a group, fitted or new; ``drift=False`` leaves its path out (the law itself).
 
-    ``given`` states further inputs of the law, as counts; those that it does not read are left out.
+    ``given`` states further inputs of the law, as people state them; those that it does not read are left out.
     """
     model = fit.model
     theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(where).items()}
@@ -243,7 +254,7 @@ def group_curve(
         )
     walks = {str(axis): _walk(fit, where, axis, theta["drift"]) for axis in model.drift if drift}
     law = model.get_law()
-    known = {g.name: float(np.log(given[g.name])) for g in law.given if given and g.name in given}
+    known = {g.name: float(g.scaled(given[g.name])) for g in law.given if given and g.name in given}
     return Curve(law, theta, model.pivots, upper, walks, known)
 
 

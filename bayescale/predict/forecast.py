@@ -22,7 +22,7 @@ from bayescale.posterior import (
     require_posterior,
 )
 from bayescale.predict.distance import distance, distance_note
-from bayescale.predict.further import check_given, given_to_members
+from bayescale.predict.further import check_given, given_to_members, stated_inputs
 from bayescale.predict.mixing import mixed
 from bayescale.predict.noise import Noise, campaign_offset, run_log_loss
 from bayescale.predict.points import AXES, Values, complete, locate
@@ -106,13 +106,12 @@ def predict(
     params: Values | None = None,
     tokens: Values | None = None,
     compute: Values | None = None,
-    unique_tokens: Values | None = None,
-    experts: Values | None = None,
     architecture: Group | Sequence[Group] | None = None,
     task: Group | None = None,
     study: Group | None = None,
     kind: Kind = "run",
     allow_unconverged: bool = False,
+    **further: Values | None,
 ) -> Forecast:
     """Forecast the loss.
 
@@ -126,10 +125,6 @@ def predict(
         N, D in counts, C in FLOP, or text as in a table: ``"70B"``, ``"1.4T"``, ``"1e24"``. Arrays of one length are
         points; DataArrays broadcast by name. Of N, D and C two give the third (C = 6·N·D). Compute alone, for a law in
         N and D, means the frontier: each draw at its own optimal N and D.
-    unique_tokens : float, array or DataArray, optional
-        U, for a law of repeated data: how many of the D tokens differ. Without it none is repeated.
-    experts : float, array or DataArray, optional
-        For a law of routed networks: experts of a routed layer. Without it the network is dense.
     architecture, task, study : str, New, or (architecture only) a list of them
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}
@@ -140,6 +135,10 @@ def predict(
         under binomial noise ``run`` is the error rate of a run, before any counting.
     allow_unconverged : bool
         Forecast even from a fit that missed the gate.
+    **further : float, array or DataArray
+        Further inputs that the law reads, by their names in :data:`bayescale.given.GIVEN`: ``unique_tokens``, how many
+        of the D tokens differ (without it none is repeated); ``experts`` of a routed layer (without it the network is
+        dense); ….
 
     Returns
     -------
@@ -165,8 +164,7 @@ def predict(
             "kind": kind,
             "allow_unconverged": allow_unconverged,
         }
-        given = {"unique_tokens": unique_tokens, "experts": experts}
-        own = given_to_members(fit, {k: v for k, v in given.items() if v is not None})
+        own = given_to_members(fit, stated_inputs(further))
         members = [member for member, _ in fit.parts]
         forecasts = [predict(m, **asked, **mine) for m, mine in zip(members, own, strict=True)]
         together = mixed(fit, forecasts)
@@ -177,8 +175,7 @@ def predict(
         "params": params,
         "tokens": tokens,
         "compute": compute,
-        "unique_tokens": unique_tokens,
-        "experts": experts,
+        **stated_inputs(further),
     }
     points = complete(locate(stated, at))
     check_given(law, points)
@@ -265,7 +262,8 @@ def _loss(
     curve = group_curve(fit, where, drift=kind != "law", given=known)
     stated = {name: value for name, value in points.items() if name not in given}
     named = xr.broadcast(*stated.values())
-    logs = {axis: np.log(v.to_numpy())[None] for axis, v in zip(stated, named, strict=True)}
+    values = {axis: v.to_numpy() for axis, v in zip(stated, named, strict=True)}
+    logs = {axis: v[None] for axis, v in curve.law.logs(values).items()}
     log_r = curve.optimum(logs["compute"][0])[1] if on_frontier else curve.log_reducible(logs)
     like = fit.posterior[next(iter(fit.posterior.data_vars))]
     chains, draws = like.sizes["chain"], like.sizes["draw"]

@@ -8,9 +8,17 @@ from typing import Any
 import xarray as xr
 
 from bayescale.errors import ForecastError
+from bayescale.given import get_given
 from bayescale.laws import Law
 from bayescale.posterior import Stacked
 from bayescale.predict.points import AXES, Values
+
+
+def stated_inputs(further: Mapping[str, Values | None]) -> dict[str, Values]:
+    """Those of the further inputs that are not None; a name that is none is refused."""
+    for name in further:
+        get_given(name, "a forecast")
+    return {name: value for name, value in further.items() if value is not None}
 
 
 def given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[str, Any]]:
@@ -23,10 +31,13 @@ def given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[s
 
 
 def check_given(law: Law, points: Mapping[str, xr.DataArray]) -> None:
-    """Raise for a further input that the law does not read: it would be left out without a word."""
+    """Raise for a further input that the law does not read, and for one that it needs of every run."""
     known = [g.name for g in law.given]
     for name in points:
         if name not in AXES and name not in known:
             raise ForecastError(
                 f"law {law.name!r} does not read {name}; fit a model that does (bayescale models)"
             )
+    for given in law.given:
+        if given.missing is None and given.name not in points:
+            raise ForecastError(f"law {law.name!r} reads {given.name} ({given.text}); state it")

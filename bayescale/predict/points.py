@@ -9,16 +9,13 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import DataError, ForecastError
-from bayescale.laws import EFFECTIVE
+from bayescale.given import GIVEN
 from bayescale.runs import parse_quantity
 
 AXES = ("params", "tokens", "compute")
-# Further inputs, of laws that read them.
-GIVEN = tuple(sorted({e.given.name for e in EFFECTIVE.values() if e.given is not None}))
 FLOP_PER_PARAM_TOKEN = 6.0
 # Beyond these no law means anything, and its logs begin to overflow.
 _BOUNDS = {"params": (1.0, 1e30), "tokens": (1.0, 1e30), "compute": (1.0, 1e45)}
-_BOUNDS |= dict.fromkeys(GIVEN, (1.0, 1e30))
 _AGREE = 0.01  # relative difference of C and 6·N·D that rounding explains
 Values = float | str | Sequence[float | str] | np.ndarray | xr.DataArray
 
@@ -29,8 +26,8 @@ def grid(**axes: Values) -> xr.Dataset:
     Parameters
     ----------
     **axes
-        ``params``, ``tokens``, ``compute``, or a further input of the law (``unique_tokens``), one-dimensional;
-        numbers, or text as in a table (``"70B"``).
+        ``params``, ``tokens``, ``compute``, or a further input of the law (:data:`bayescale.given.GIVEN`), each of one
+        dimension; numbers, or text as in a table (``"70B"``).
 
     Examples
     --------
@@ -107,10 +104,10 @@ def _labelled(value: object) -> bool:
 def _checked(located: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     for name, values in located.items():
         array = np.asarray(values, float)
-        bad = array[~(np.isfinite(array) & (array > 0))]
+        low, high = _BOUNDS[name] if name in _BOUNDS else (GIVEN[name].lowest, GIVEN[name].highest)
+        bad = array[~(np.isfinite(array) & ((array > 0) | (low <= 0)))]
         if bad.size:
             raise ForecastError(f"{name} = {bad[0]:g} (expected a positive, finite number)")
-        low, high = _BOUNDS[name]
         beyond = array[(array < low) | (array > high)]
         if beyond.size:
             raise ForecastError(f"{name} = {beyond[0]:g} (expected from {low:g} to {high:g})")

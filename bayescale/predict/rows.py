@@ -81,14 +81,15 @@ def by_group(fit: Fit) -> Iterator[Rows]:
     """
     require_plain_rows(fit, "a check of the rows")
     rows = fit.runs
-    values, offsets = fit.model.get_law().values(rows), _offsets(fit)
+    law, offsets = fit.model.get_law(), _offsets(fit)
+    every = law.logs(law.values(rows))
     log_loss = np.log(rows["loss"].to_numpy().astype(float))
     log_se = np.zeros(len(log_loss))
     if "loss_se" in rows:
         log_se = np.nan_to_num(rows["loss_se"].to_numpy().astype(float)) / np.exp(log_loss)
     for where, index in group_positions(fit):
         curve = group_curve(fit, where)
-        logs = {name: np.log(value[index])[None] for name, value in values.items()}
+        logs = {name: value[index][None] for name, value in every.items()}
         centre = np.log(curve.loss(curve.log_reducible(logs)))
         if offsets is not None:
             centre = centre + offsets[:, index]

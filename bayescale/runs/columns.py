@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bayescale.errors import DataError, unknown
+from bayescale.given import GIVEN
 from bayescale.runs.quantities import PLAIN, Unit, parse_unit
 
 TEXT = ("run_id", "architecture", "task", "study", "seed", "sweep", "flag")
 TRUTHS = ("unfinished", "held_out")
 NUMBERS = (
-    "params", "tokens", "compute", "loss_se", "step", "unique_tokens",
-    "params_total", "params_non_embedding", "params_active", "forward_flops", "trials", "experts",
+    "params", "tokens", "compute", "loss_se", "step",
+    "params_total", "params_non_embedding", "params_active", "forward_flops", "trials", *GIVEN,
 )  # fmt: skip
 CANONICAL = (
     "run_id", "architecture", "task", "study", "params", "tokens", "compute", "loss", "loss_se",
-    "step", "seed", "sweep", "unique_tokens", "params_total", "params_non_embedding",
-    "params_active", "forward_flops", "trials", "experts", "unfinished", "held_out",
+    "step", "seed", "sweep", "params_total", "params_non_embedding",
+    "params_active", "forward_flops", "trials", *GIVEN, "unfinished", "held_out",
     "flag",
 )  # fmt: skip
 # What the parts of a table that names neither family nor task are called.
@@ -49,7 +50,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "step": ("steps", "training_step", "global_step", "iteration", "iter"),
     "seed": ("random_seed",),
     "sweep": ("campaign", "isoflop", "budget"),
-    "unique_tokens": ("n_unique_tokens", "tokens_unique", "d_unique", "unique_data"),
     "params_total": ("n_total", "total_params", "total_parameters", "n_params_total"),
     "params_non_embedding": ("n_nonembedding", "n_non_embedding", "non_embedding_params",
                              "nonembedding_params", "params_nonembedding",
@@ -61,10 +61,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
                       "gmacs", "mmacs", "tmacs", "gmacs_per_sample", "macs_per_sample", "gflops",
                       "gflop", "mflops", "mult_adds"),
     "trials": ("n_items", "num_items", "n_trials", "num_trials", "n_questions", "num_questions"),
-    "experts": ("n_experts", "num_experts", "number_of_experts"),
     "unfinished": ("censored", "incomplete", "not_finished", "still_training"),
     "held_out": ("holdout", "hold_out", "extrapolation"),
     "flag": ("flags", "anomaly", "flagged"),
+    **{given.name: given.aliases for given in GIVEN.values()},
 }  # fmt: skip
 # Names that mean an amount of data only when a unit says so: `data` alone is often a corpus name.
 _NEED_UNIT = {"data": "tokens", "dataset_size": "tokens", "data_size": "tokens",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.given import GIVEN
 from bayescale.runs.columns import Column, normalise
 from bayescale.runs.missing import loss_like
 from bayescale.runs.quantities import PLAIN, read_numbers
@@ -26,8 +27,7 @@ _POINT = (
     "params",
     "tokens",
     "compute",
-    "unique_tokens",
-    "experts",
+    *GIVEN,
 )
 _GROUPS = ("study", "architecture", "task", "run_id", "sweep")
 _AXES = {

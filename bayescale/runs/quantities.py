@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.given import GIVEN
 from bayescale.wording import counted
 
-COUNTS = frozenset({"params", "tokens", "unique_tokens", "params_total", "params_non_embedding",
-                    "params_active", "step", "experts"})  # fmt: skip
+COUNTS = frozenset({"params", "tokens", "params_total", "params_non_embedding", "params_active", "step",
+                    *(given.name for given in GIVEN.values() if given.count)})  # fmt: skip
 FLOPS = frozenset({"compute", "forward_flops"})
 DATA_AMOUNTS = frozenset({"tokens", "unique_tokens"})
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.given import GIVEN, Given
 from bayescale.runs.columns import Column
 from bayescale.runs.flops import PER_PARAM_TOKEN, compare_reported, six_nd
 from bayescale.runs.gather import Gathered
@@ -22,8 +23,8 @@ COUNTS = {
     "active": "params_active",
 }
 _OPTIONAL = (
-    "loss_se", "unique_tokens", "params_total", "params_non_embedding", "params_active",
-    "forward_flops", "trials", "experts",
+    "loss_se", "params_total", "params_non_embedding", "params_active", "forward_flops", "trials",
+    *GIVEN,
 )  # fmt: skip
 
 
@@ -127,7 +128,24 @@ def check_scales(gathered: Gathered, frame: pd.DataFrame, compute: str, bad: Bad
         skip = _unwritten(cells)
         use = once & ~skip if name in _OPTIONAL else once
         column = gathered.columns[name].header
-        bad.check_number(values[use], rows[use], column, cells[use])
+        if name in GIVEN:
+            _check_given(GIVEN[name], values[use], rows[use], column, cells[use], bad)
+        else:
+            bad.check_number(values[use], rows[use], column, cells[use])
+
+
+def _check_given(
+    given: Given,
+    values: np.ndarray,
+    rows: np.ndarray,
+    column: str,
+    cells: pd.Series,
+    bad: BadCells,
+) -> None:
+    """Add every further input that is out of its range."""
+    outside = ~((values >= given.lowest) & (values <= given.highest))
+    expected = f"expected a number from {given.lowest:g} to {given.highest:g}"
+    bad.add(outside, rows, column, cells, expected)
 
 
 def check_medians(columns: dict[str, Column], frame: pd.DataFrame, label: str) -> None:

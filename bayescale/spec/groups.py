@@ -22,7 +22,7 @@ def walked_intervals(
 ) -> dict[Axis, tuple[int, int]]:
     """Intervals of the walk of each axis that drifts, over the range of the rows and of what they may be worth."""
     law, out = spec.get_law(), dict[Axis, tuple[int, int]]()
-    reach = law.span({name: np.log(value) for name, value in law.values(runs.table).items()})
+    reach = law.span(law.logs(law.values(runs.table)))
     for axis in spec.drift.walking if spec.drift else ():
         low, high = reach[axis]
         out[axis] = intervals(float((low - pivots[axis]).min()), float((high - pivots[axis]).max()))

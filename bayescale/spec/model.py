@@ -26,7 +26,7 @@ class _Strict(BaseModel):
 
 
 def _check_fixed(name: str, value: float | None, support: Support, floor: bool) -> None:
-    if value is None or (floor and value == 0.0):
+    if value is None or support == "real" or (floor and value == 0.0):
         return
     if not 0.0 < value < (1.0 if support == "unit" else math.inf):
         expected = "between 0 and 1" if support == "unit" else "a positive number"
@@ -158,10 +158,13 @@ class ModelSpec(_Strict):
         A name in :data:`bayescale.laws.LAWS`.
     effective : tuple of str
         Names in :data:`bayescale.laws.EFFECTIVE`: what the law reads in place of its inputs, in this order.
+    modifiers : tuple of str
+        Names in :data:`bayescale.laws.MODIFIERS`: what a run gains or loses besides its scale, in this order.
     drift : Drift or None
         How the local exponent may drift with scale; None says that the law is exact.
     parameters : dict
-        One entry for each parameter of one of the law's coordinate sets, and for those of its effective inputs.
+        One entry for each parameter of one of the law's coordinate sets, and for those of its effective inputs
+        and modifiers.
     correlation : dict
         Level → η of an LKJ(η) prior of the correlation of its effects across parameters; without one they are
         independent.
@@ -174,6 +177,7 @@ class ModelSpec(_Strict):
     law: str
     # Left out where empty, so that a model without any keeps its hash.
     effective: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    modifiers: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     drift: Drift | None = None
     notes: str = ""
     likelihood: Likelihood
@@ -208,6 +212,7 @@ class ModelSpec(_Strict):
     def _parameters_fit_the_law(self) -> Self:
         where = f"model {self.name!r}"
         law = get_law(self.law, where).reading(self.effective, where)
+        law = law.modified(self.modifiers, where)
         law.coordinates_for(self.parameters, where)
         for name, entry in self.parameters.items():
             target = entry.equals
@@ -227,8 +232,9 @@ class ModelSpec(_Strict):
         return self
 
     def get_law(self) -> Law:
-        """The law itself, with its effective inputs."""
-        return get_law(self.law).reading(self.effective, f"model {self.name!r}")
+        """The law itself, with its effective inputs and modifiers."""
+        where = f"model {self.name!r}"
+        return get_law(self.law).reading(self.effective, where).modified(self.modifiers, where)
 
     @property
     def scales(self) -> dict[str, ParameterModel]:

@@ -26,6 +26,7 @@ _MAY_BE_NEGATIVE = {"mu"}
 _WITHIN: dict[Support, tuple[str, ...]] = {
     "positive": ("LogNormal", "HalfNormal", "Gamma", "LogitNormal", "Beta"),
     "unit": ("LogitNormal", "Beta"),
+    "real": tuple(FAMILIES),
 }
 _CALL = re.compile(r"\s*([A-Za-z]+)\s*\(([^()]*)\)\s*")
 

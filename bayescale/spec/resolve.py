@@ -75,7 +75,7 @@ class ResolvedModel(_Strict):
     active : tuple
         Levels at which the table has more than one group, so that effects are sampled.
     pivots : dict
-        Mean log of each input over the fitted runs; a further input shares the pivot of the axis it is measured on.
+        Mean log of each input over the fitted runs; of a further input as :class:`bayescale.given.Given` says.
     parameters : dict
         Law parameters, floor included, and ``sigma``.
     nu_minus_2 : str or None
@@ -147,9 +147,10 @@ class ResolvedModel(_Strict):
 
         Such curves show their slopes too, unless standard errors hide these, and they are sampled.
         """
-        if not (self.level_dims and self.slopes) or len(self.drift) != 1 or self.spec.effective:
+        law = self.get_law()
+        if not (self.level_dims and self.slopes and law.plain and len(self.drift) == 1):
             return None
-        exponents = [p.name for p in self.get_law().parameters.values() if p.role == "exponent"]
+        exponents = [p.name for p in law.parameters.values() if p.role == "exponent"]
         return exponents[0] if len(exponents) == 1 else None
 
     @property

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from bayescale.errors import DataError, ModelError
+from bayescale.given import Given
 from bayescale.laws import Law, Support
 from bayescale.runs import Runs, Task, unfinished
 from bayescale.spec.model import ParameterModel
@@ -102,7 +104,7 @@ def moved_to_pivot(
 
 
 def mean_logs(law: Law, runs: Runs) -> dict[str, float]:
-    """Pivots: the mean log of each input over the rows; a further input shares that of the axis it is measured on."""
+    """Pivots: the mean log of each input over the rows; of further inputs what :class:`bayescale.given.Given` says."""
     table = runs.table
     for axis in law.inputs:
         if axis not in table:
@@ -115,8 +117,19 @@ def mean_logs(law: Law, runs: Runs) -> dict[str, float]:
     means: dict[str, float] = {
         axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs
     }
-    further = {g.name: 0.0 if g.like is None else means[g.like] for g in law.given}
-    return {**means, **further}
+    return {**means, **{given.name: _pivot(given, means, table) for given in law.given}}
+
+
+def _pivot(given: Given, means: Mapping[str, float], table: pd.DataFrame) -> float:
+    """That of an axis, the mean over the rows that state the input, or zero."""
+    if given.pivot is None:
+        return 0.0
+    if given.pivot != "own":
+        return means[given.pivot]
+    if given.name not in table or table[given.name].isna().all():
+        return 0.0
+    stated = given.scaled(table[given.name].dropna().to_numpy(float))
+    return math.fsum(stated) / len(stated)
 
 
 def tau_scale(populations: Populations, text: str, where: str) -> float:

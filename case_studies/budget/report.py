@@ -12,7 +12,7 @@ from scipy import stats
 from steps import BINS, PROBABILITY, Decided, asked_budget, by_published_law
 
 import bayescale as bs
-from bayescale.decide.plans.plan import si
+from bayescale.decide.plans.numbers import si
 from bayescale.plots.style import GREY, INK, colour, foot, new_figure, scale_axis, style
 from bayescale.predict import FLOP_PER_PARAM_TOKEN
 

@@ -87,7 +87,7 @@ def objective(frame: pd.DataFrame, r_d: float, r_n: float) -> float:
     """Sum of Huber losses of log residuals, base law held, of the law as printed."""
     law = LAWS["parameter-data"].reading(["repeated-data-printed"])
     theta = textbook_theta(**BASE) | {"R_D_star": r_d, "R_N_star": r_n}
-    logs = {name: np.log(value) for name, value in law.values(frame).items()}
+    logs = law.logs(law.values(frame))
     loss = law.loss(law.effective_inputs(logs, theta), theta)
     far = np.abs(np.log(loss) - np.log(frame["loss"].to_numpy()))
     return float(np.where(far < HUBER, far**2 / 2, HUBER * (far - HUBER / 2)).sum())
@@ -117,7 +117,7 @@ def held(frame: pd.DataFrame) -> dict[str, Any]:
         )
         profile[f"{r_d:.3f}"] = least
     law = LAWS["parameter-data"].reading(["repeated-data-printed"])
-    logs = {name: np.log(value) for name, value in law.values(frame).items()}
+    logs = law.logs(law.values(frame))
     theta = textbook_theta(**BASE) | PUBLISHED
     ratio = law.loss(law.effective_inputs(logs, theta), theta) / frame["loss"].to_numpy()
     return {

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from bayescale.decide.information.perfect import Worth
-from bayescale.decide.plans.plan import si
+from bayescale.decide.plans.numbers import si
 
 LEVEL = 1.64  # Monte-Carlo errors to either side: 90 %
 

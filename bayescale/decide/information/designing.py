@@ -52,13 +52,12 @@ def design(
     pilots: Sequence[Pilot],
     *,
     pilot_budget: float | None = None,
-    unique_tokens: float | None = None,
-    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: float | None,
 ) -> Design:
     """Value of information before a final run: perfect, of groups of parameters, of candidate pilots, of sets of them.
 
@@ -77,12 +76,12 @@ def design(
         Candidates. Each is a sweep of its own; runs that share an offset are one pilot.
     pilot_budget : float, optional
         What all pilots together may cost, in the same unit.
-    unique_tokens, experts : float, optional
-        Further inputs of the law, of the final run as in :func:`plan`, and of pilots that state none of their own.
     architecture, task, study : str or New, optional
         Of the final run, as in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         As in :func:`plan`.
+    **further : float
+        Further inputs of the law, of the final run as in :func:`plan`, and of pilots that state none of their own.
 
     Returns
     -------
@@ -107,7 +106,7 @@ def design(
     first = fit.members[0]
     where = first.groups(architecture, task, study)
     groups = [_groups_of(first, where, pilot) for pilot in pilots]
-    given = read_given(unique_tokens, experts)
+    given = read_given(further)
     stakes = Stakes.of(fit, where, budget, given)
     error = partial(mean_error, **_layout(stakes.iso.curve, first))
     source = np.linspace(0, len(stakes.utility) - 1, OUTCOMES).round().astype(int)
@@ -115,9 +114,9 @@ def design(
     curves: dict[str, Curve | Mixture] = {}
     likelihoods = []
     for pilot, own in zip(pilots, groups, strict=True):
-        key = repr((own, pilot.given(given)))
+        key = repr((own, pilot.inputs(given)))
         if key not in curves:
-            curves[key] = joint_curve(fit, own, pilot.given(given))
+            curves[key] = joint_curve(fit, own, pilot.inputs(given))
         likelihoods.append(log_likelihood(fit, curves[key], pilot, source))
     failure = np.array([float(p.failure) for p in pilots])
     candidates = Candidates(stakes.utility, likelihoods, cost, failure, source, error, fit.seed)

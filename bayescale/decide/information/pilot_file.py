@@ -9,32 +9,25 @@ from pydantic import Field
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.information.pilots import Pilot
-from bayescale.decide.plans.tables import BudgetTable, Count, GroupTable, Table, count, read
+from bayescale.decide.plans.tables import BudgetTable, Count, GivenTable, Table, count, read
 from bayescale.errors import PlanError
 from bayescale.posterior import Group
 
 
-class _Pilot(GroupTable):
+class _Pilot(GivenTable):
     name: str
     params: Count | list[Count]
     tokens: Count | list[Count]
     repeats: int = 1
     failure: float = 0.0
-    unique_tokens: Count | None = None
-    experts: Count | None = None
     sweep: str | None = None
     cost: float | None = None
-
-
-class _Run(GroupTable):
-    unique_tokens: Count | None = None
-    experts: Count | None = None
 
 
 class _File(Table):
     budget: BudgetTable
     pilot_budget: Count | None = None
-    run: _Run = _Run()
+    run: GivenTable = GivenTable()
     pilot: list[_Pilot] = Field(default_factory=list)
 
 
@@ -68,7 +61,7 @@ def load_pilots(path: str | Path) -> PilotFile:
         pilot_budget=None if limit is None else count(limit, "compute", f"{where}: pilot_budget"),
         architecture=file.run.group(),
         task=file.run.task,
-        given=_given(file.run, f"{where}: run"),
+        given=file.run.given(f"{where}: run"),
     )
 
 
@@ -82,16 +75,10 @@ def _pilot(entry: _Pilot, where: str) -> Pilot:
         failure=entry.failure,
         architecture=entry.group(),
         task=entry.task,
-        **_given(entry, place),
         sweep=entry.sweep,
         cost=entry.cost,
+        further=entry.given(place),
     )
-
-
-def _given(table: _Run | _Pilot, place: str) -> dict[str, float]:
-    """Further inputs of the law that a table states, as numbers."""
-    stated = {name: getattr(table, name) for name in ("unique_tokens", "experts")}
-    return {n: count(v, n, f"{place}: {n}") for n, v in stated.items() if v is not None}
 
 
 def _counts(value: Count | list[Count], kind: str, place: str) -> float | list[float]:

@@ -15,7 +15,7 @@ from bayescale.predict import FLOP_PER_PARAM_TOKEN, locate
 Counts = float | Sequence[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Pilot:
     """One or several training runs made as one sweep: they share the offset of a new campaign.
 
@@ -31,13 +31,15 @@ class Pilot:
         Probability that nothing comes of it; it is paid for all the same.
     architecture, task : str or New, optional
         Of its runs; those of the final run by default.
-    unique_tokens, experts : float, optional
-        Of its runs, for a law that reads them; those of the final run by default.
     sweep : str, optional
         Label of a fitted sweep that it joins, sharing the offset known from there, instead of one of its own.
     cost : float, optional
         In the unit of the budget: dollars where that is priced, else FLOP. By default 6·N·D of all runs, at the
         price of the budget.
+    further : mapping, optional
+        Further inputs of its runs by name, for a law that reads them; those of the final run by default.
+    **named : float
+        The same as arguments: ``unique_tokens=1e11``, ``experts=8``, ….
 
     Raises
     ------
@@ -52,13 +54,38 @@ class Pilot:
     failure: float = 0.0
     architecture: Group | None = None
     task: Group | None = None
-    unique_tokens: float | None = None
-    experts: float | None = None
     sweep: str | None = None
     cost: float | None = None
+    further: Mapping[str, float] = field(default_factory=dict)
     runs: tuple[tuple[float, float], ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        params: Counts,
+        tokens: Counts,
+        repeats: int = 1,
+        failure: float = 0.0,
+        architecture: Group | None = None,
+        task: Group | None = None,
+        sweep: str | None = None,
+        cost: float | None = None,
+        further: Mapping[str, float] | None = None,
+        **named: float | None,
+    ) -> None:
+        stated = {
+            "name": name,
+            "params": params,
+            "tokens": tokens,
+            "repeats": repeats,
+            "failure": failure,
+            "architecture": architecture,
+            "task": task,
+            "sweep": sweep,
+            "cost": cost,
+        }
+        for field_name, value in stated.items():
+            object.__setattr__(self, field_name, value)
         if not isinstance(self.name, str) or not self.name:
             raise PlanError(f"a pilot needs a name, not {self.name!r}")
         if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
@@ -67,17 +94,17 @@ class Pilot:
         if self.cost is not None:
             self._require("cost", 0.0, math.inf, "zero or more")
         try:
-            points = locate({"params": self.params, "tokens": self.tokens}, None)
-            read_given(self.unique_tokens, self.experts)
+            points = locate({"params": params, "tokens": tokens}, None)
+            object.__setattr__(self, "further", read_given({**(further or {}), **named}))
         except (ForecastError, PlanError) as error:
             raise PlanError(f"pilot {self.name!r}: {error}") from None
-        params, tokens = (points[axis].to_numpy().tolist() for axis in ("params", "tokens"))
-        runs = tuple(zip(params, tokens, strict=True)) * self.repeats
+        at_n, at_d = (points[axis].to_numpy().tolist() for axis in ("params", "tokens"))
+        runs = tuple(zip(at_n, at_d, strict=True)) * repeats
         object.__setattr__(self, "runs", runs)
 
-    def given(self, final: Mapping[str, float]) -> dict[str, float]:
+    def inputs(self, final: Mapping[str, float]) -> dict[str, float]:
         """Further inputs of its runs: its own, and those of the final run for the rest."""
-        return {**final, **read_given(self.unique_tokens, self.experts)}
+        return {**final, **self.further}
 
     @property
     def flop(self) -> float:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
-from bayescale.decide.plans.given import read_given
-from bayescale.decide.plans.plan import si
+from bayescale.decide.plans.given import read_given, said
 from bayescale.errors import PlanError, unknown
+from bayescale.given import GIVEN
 from bayescale.posterior import Fit, Group, Side
 
-By = Literal["architecture", "study", "experts", "unique_tokens"]
+# A side of the groups, or a name in bayescale.given.GIVEN.
+By = str
+_SIDES: dict[str, Side] = {"architecture": "architecture", "study": "study"}
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,16 @@ def alternatives(
     PlanError, ForecastError, UnknownNameError
         For fewer than two, one named twice, or one that is also held fixed.
     """
-    if by not in get_args(By):
-        raise unknown("side to choose", str(by), get_args(By))
+    if by not in _SIDES and by not in GIVEN:
+        raise unknown("side to choose", str(by), [*_SIDES, *GIVEN])
     stated: Group | float | None
-    if by == "experts" or by == "unique_tokens":
+    if by not in _SIDES:
         kind, stated = "values", given.get(by)
         named = _values(by, among, fit.groups(**fixed), given)
     else:
-        kind, stated = "groups", fixed[by]
-        named = _groups(fit, by, among, {**fixed, by: None}, given)
+        side = _SIDES[by]
+        kind, stated = "groups", fixed[side]
+        named = _groups(fit, side, among, {**fixed, side: None}, given)
     if stated is not None:
         raise PlanError(f"{by} is what is chosen: name the candidates in among, not in {by}")
     names = [name for name, _ in named]
@@ -80,7 +83,6 @@ def _values(
         raise PlanError(f"name the {by.replace('_', ' ')} to choose from in among, [1, 64]")
     found = []
     for value in among:
-        one = read_given(**{by: value})
-        name = f"{one[by]:g} experts" if by == "experts" else f"{si(one[by])} unique tokens"
-        found.append((name, Alternative(where, {**given, **one})))
+        one = read_given({by: value})
+        found.append((said(by, one[by]), Alternative(where, {**given, **one})))
     return found

@@ -28,13 +28,12 @@ def budget_frontier(
     *,
     kind: TargetKind = "campaign",
     share: float = 0.1,
-    unique_tokens: float | None = None,
-    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: float | None,
 ) -> xr.Dataset:
     """Risk against budget: the largest P(loss ≤ target) of any N, and mean loss and CVaR at the N that brings it.
 
@@ -43,7 +42,7 @@ def budget_frontier(
 
     Parameters
     ----------
-    fit, target_loss, kind, unique_tokens, experts, architecture, task, study, allow_unconverged, allow_experimental
+    fit, target_loss, kind, architecture, task, study, allow_unconverged, allow_experimental, further
         As in :func:`bayescale.cheapest`.
     low, high : float
         Smallest and largest budget, in FLOP.
@@ -69,7 +68,7 @@ def budget_frontier(
         raise PlanError(f"budgets from {low:g} to {high:g} FLOP (expected the smaller one first)")
     first = fit.members[0]
     where = first.groups(architecture, task, study)
-    given = read_given(unique_tokens, experts)
+    given = read_given(further)
     reach = Reach.of(fit, where, target, kind, given)
     sides = [IsoFlop(reach.curve, float(np.log(c))).candidates()[0] for c in ends]
     # The same N at every budget: P then never falls as the budget grows.

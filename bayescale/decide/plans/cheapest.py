@@ -12,7 +12,7 @@ from bayescale.decide.costs.budget import LEAST_FLOP, MOST_FLOP, Budget
 from bayescale.decide.costs.uncertain import Uncertain
 from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, grounds, provenance
-from bayescale.decide.plans.plan import si
+from bayescale.decide.plans.numbers import si
 from bayescale.decide.plans.reach import (
     Reach,
     TargetKind,
@@ -105,13 +105,12 @@ def cheapest(
     hardware: str | None = None,
     restarts: Uncertain | None = None,
     failed: Uncertain | None = None,
-    unique_tokens: float | None = None,
-    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: float | None,
 ) -> Cheapest:
     """Find the least compute C = 6·N·D of which some N makes P(loss ≤ target) ≥ probability.
 
@@ -135,12 +134,12 @@ def cheapest(
         All three, to say what it costs (as expected, where they are uncertain); see :class:`Budget`.
     restarts, failed : optional
         Overheads of that cost, as in :class:`Budget`.
-    unique_tokens, experts : float, optional
-        Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         As in :func:`plan`.
+    **further : float
+        Further inputs of the law, as in :func:`plan`.
 
     Returns
     -------
@@ -171,7 +170,7 @@ def cheapest(
     )
     first = fit.members[0]
     where = first.groups(architecture, task, study)
-    given = read_given(unique_tokens, experts)
+    given = read_given(further)
     reach = Reach.of(fit, where, target, kind, given)
 
     if reach.most < probability:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from collections.abc import Mapping
+from typing import Any
 
+from bayescale.decide.plans.numbers import si
 from bayescale.errors import PlanError
+from bayescale.given import get_given
 
-MOST_COUNT = 1e30
 
-
-def read_given(
-    unique_tokens: float | None = None, experts: float | None = None
-) -> dict[str, float]:
+def read_given(stated: Mapping[str, Any]) -> dict[str, float]:
     """The further inputs that are stated, each checked; a law that reads none of them refuses them later.
 
     Raises
     ------
-    PlanError
-        For what is no number from 1 to 1e30.
+    PlanError, UnknownNameError
+        For what is no number in its range, and for a name that is no further input.
     """
-    stated = {"unique_tokens": unique_tokens, "experts": experts}
-    return {name: _count(name, value) for name, value in stated.items() if value is not None}
+    found = {}
+    for name, value in stated.items():
+        given = get_given(name, "a decision")
+        if value is None:
+            continue
+        if fault := given.fault(value):
+            raise PlanError(fault)
+        found[name] = float(value)
+    return found
 
 
-def _count(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise PlanError(f"{name} = {value!r} (expected a number, e.g. 1e11)")
-    count = float(value)
-    if not 1.0 <= count <= MOST_COUNT:
-        raise PlanError(f"{name} = {count:g} (expected from 1 to {MOST_COUNT:g})")
-    return count
+def said(name: str, value: float) -> str:
+    """A further input as people write it: 64 experts, 5B unique tokens."""
+    return f"{si(value)} {name.replace('_', ' ')}"

@@ -37,6 +37,9 @@ def joint_curve(
                 f"{name} is not read by {fit.members[0].model.spec.name!r}; fit a model that does"
             )
     for law in (member.model.get_law() for member in fit.members):
+        for needed in law.given:
+            if needed.missing is None and needed.name not in (given or {}):
+                raise PlanError(f"law {law.name!r} reads {needed.name} ({needed.text}); state it")
         if law.core.name != "joint":
             raise PlanError(
                 f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"

@@ -59,13 +59,12 @@ def pareto(
     high: float,
     *,
     risk: Risk | str | None = None,
-    unique_tokens: float | None = None,
-    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: float | None,
 ) -> xr.Dataset:
     """Actions (N, D, fleet) between two budgets, and those that no other one beats.
 
@@ -79,12 +78,12 @@ def pareto(
         Smallest and largest budget, in FLOP.
     risk : Risk or str, optional
         Of the loss; the expectation by default.
-    unique_tokens, experts : float, optional
-        Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         As in :func:`plan`.
+    **further : float
+        Further inputs of the law, as in :func:`plan`.
 
     Returns
     -------
@@ -109,7 +108,7 @@ def pareto(
         raise PlanError(f"budgets from {low:g} to {high:g} FLOP (expected the smaller one first)")
     first = fit.members[0]
     where = first.groups(architecture, task, study)
-    given = read_given(unique_tokens, experts)
+    given = read_given(further)
     iso = IsoFlop.of(fit, where, ends[0], given)
     (asked,) = read_risks(Expectation() if risk is None else risk, iso.curve)
     measure = require_of_loss(asked, "pareto")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,12 @@ from typing import Any
 import xarray as xr
 
 from bayescale.decide.plans.constraints import Infeasible
+from bayescale.decide.plans.given import said
 from bayescale.decide.plans.judging import Preferred
+from bayescale.decide.plans.numbers import si
 from bayescale.decide.plans.preregistration import SEAL, RunForecast, sealed
 from bayescale.files import refuse_existing, written_beside
+from bayescale.given import GIVEN
 from bayescale.runs import UNNAMED
 
 PLAN_FORMAT = "bayescale-plan"
@@ -190,10 +192,7 @@ class Plan:
 def _headline(problem: dict[str, Any]) -> str:
     money = "" if problem["dollars"] is None else f" (${problem['dollars']:,.0f})"
     named = [problem[side] for side in ("architecture", "task") if problem[side] != UNNAMED[side]]
-    if "unique_tokens" in problem:
-        named.append(f"{si(problem['unique_tokens'])} unique tokens")
-    if "experts" in problem:
-        named.append(f"{problem['experts']:g} experts")
+    named += [said(name, problem[name]) for name in GIVEN if name in problem]
     return ", ".join([f"Plan for {problem['compute']:.3g} FLOP{money}", *named])
 
 
@@ -221,11 +220,3 @@ def _left_out(one: Infeasible) -> str:
     if one.tokens is not None:
         return f"  not feasible: N = {si(one.params_lo)}, D = {si(one.tokens)}: {one.reason}"
     return f"  not feasible: N from {si(one.params_lo)} to {si(one.params_hi)}: {one.reason}"
-
-
-def si(value: float) -> str:
-    """A count as people write it: 70.2B, 1.4T."""
-    for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= scale and math.isfinite(value):
-            return f"{value / scale:.3g}{unit}"
-    return f"{value:.3g}"

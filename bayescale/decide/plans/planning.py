@@ -33,8 +33,6 @@ def plan(
     risk: Risk | str | Sequence[Risk | str] | None = None,
     target_loss: float | None = None,
     *,
-    unique_tokens: float | None = None,
-    experts: float | None = None,
     candidates: Candidates | None = None,
     constraints: Constraints | None = None,
     backtest: Backtest | None = None,
@@ -43,6 +41,7 @@ def plan(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: float | None,
 ) -> Plan:
     """Choose N and D for a training budget.
 
@@ -60,11 +59,6 @@ def plan(
         each draw's own optimum; a worst case is over the laws of a stack.
     target_loss : float, optional
         For P(loss ≤ target) of one run, noise included, and P(target lies below the floor).
-    unique_tokens : float, optional
-        U, all the tokens there are: more are had by repeating them. For a law of repeated data; without it none is
-        repeated, whatever D.
-    experts : float, optional
-        Of a routed layer, for a law of routed networks; without it the network is dense.
     candidates : sequence of (float, float), optional
         The actions as pairs of N and D; by default all N along the budget, C = 6·N·D. Their regret, too, is against the
         best use of the whole budget.
@@ -77,6 +71,10 @@ def plan(
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         Plan on a fit that missed the gate; on a model whose status is experimental.
+    **further : float
+        Further inputs that the law reads, by their names in :data:`bayescale.given.GIVEN`: ``unique_tokens``, all the
+        tokens there are, of which more are had by repeating them (without it none is repeated, whatever D);
+        ``experts`` of a routed layer (without it the network is dense); ….
 
     Returns
     -------
@@ -93,7 +91,7 @@ def plan(
         require_target(target_loss)
     first = fit.members[0]  # all have the same runs and labels
     where = first.groups(architecture, task, study)
-    given = read_given(unique_tokens, experts)
+    given = read_given(further)
     iso = IsoFlop.of(fit, where, budget, given)
     risks = read_risks(risk, iso.curve)
     hit = None if target_loss is None else partial(_hit, fit, where, target_loss)

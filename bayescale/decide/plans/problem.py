@@ -14,16 +14,14 @@ from bayescale.decide.plans.tables import (
     BudgetTable,
     CandidateTable,
     ConstraintsTable,
-    Count,
-    GroupTable,
-    count,
+    GivenTable,
     read,
 )
 from bayescale.decide.risks.parsing import parse_risk
 from bayescale.decide.risks.risk import Risk
 
 
-class Problem(GroupTable):
+class Problem(GivenTable):
     """What :func:`bayescale.plan` is asked.
 
     Attributes
@@ -32,8 +30,8 @@ class Problem(GroupTable):
     risk : str or list of str
         As text, ``"cvar:0.1"``; empty for the expected waste.
     target_loss : float or None
-    unique_tokens, experts : float or str or None
-        Further inputs of the law, as numbers, or as ``"100B"``.
+    further : dict
+        Further inputs of the law by name, as numbers, or as ``"100B"``; in a file each is a key of its own.
     architecture, task, study : str or None
         Fitted labels.
     candidates : list of CandidateTable or None
@@ -47,8 +45,6 @@ class Problem(GroupTable):
     budget: BudgetTable
     risk: str | list[str] = Field(default_factory=list)
     target_loss: float | None = None
-    unique_tokens: Count | None = None
-    experts: Count | None = None
     study: str | None = None
     candidates: list[CandidateTable] | None = None
     constraints: ConstraintsTable | None = None
@@ -70,11 +66,6 @@ class Problem(GroupTable):
         asked = [self.risk] if isinstance(self.risk, str) else self.risk
         return [parse_risk(text) for text in asked] or None
 
-    def given(self) -> dict[str, float]:
-        """Further inputs of the law, as numbers."""
-        stated = {"unique_tokens": self.unique_tokens, "experts": self.experts}
-        return read_given(**{n: count(v, n, n) for n, v in stated.items() if v is not None})
-
 
 def load_problem(path: str | Path) -> Problem:
     """Read a problem, and check all that can be checked without a fit.
@@ -89,7 +80,7 @@ def load_problem(path: str | Path) -> Problem:
     problem = read(path, Problem)
     problem.get_budget()
     problem.risks()
-    problem.given()
+    read_given(problem.given())
     problem.get_constraints()
     problem.pairs()
     problem.group()

@@ -37,13 +37,12 @@ def select(
     risk: Risk | str | None = None,
     low: float | None = None,
     high: float | None = None,
-    unique_tokens: float | None = None,
-    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: float | None,
 ) -> Selection:
     """Compare groups as actions at a budget: P(best), expected regret, where their frontiers cross, contrasts.
 
@@ -56,20 +55,21 @@ def select(
         Of a joint law, or of several.
     budget : Budget or float
         As in :func:`plan`.
-    by : {"architecture", "study", "experts", "unique_tokens"}
-        What is chosen; a study is a source, or a recipe. Experts and unique tokens are inputs of laws that read them.
+    by : str
+        What is chosen: ``"architecture"``; ``"study"``, a source or a recipe; or a further input that the law reads,
+        ``"experts"`` or another of :data:`bayescale.given.GIVEN`.
     among : sequence of str or New, or of float, optional
-        The groups, all fitted ones by default; or the numbers of experts or unique tokens.
+        The groups, all fitted ones by default; or the values of the input.
     risk : Risk or str, optional
         By which ``best`` is chosen; by default the expected share of the budget wasted, as in :func:`plan`.
     low, high : float, optional
         Range of budgets, in FLOP, that is searched for crossings: from the smallest fitted run to 1,000 budgets.
-    unique_tokens, experts : float, optional
-        Further inputs of the law, as in :func:`plan`; but what is chosen.
     architecture, task, study : str or New, optional
         Of the sides that are not compared, as in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         As in :func:`plan`.
+    **further : float
+        Further inputs of the law, as in :func:`plan`; but what is chosen.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def select(
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
     first = fit.members[0]
     fixed: dict[Side, Group | None] = {"architecture": architecture, "task": task, "study": study}
-    given = read_given(unique_tokens, experts)
+    given = read_given(further)
     options = alternatives(first, by, among, fixed, given)
     log_compute = _budgets(first, budget, low, high)
     sides = [IsoFlop.of(fit, one.where, budget, one.given) for one in options.values()]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.decide.plans.plan import si
+from bayescale.decide.plans.numbers import si
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from bayescale.decide.costs.uncertain import Uncertain
 from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop, size_range
-from bayescale.decide.plans.plan import si
+from bayescale.decide.plans.numbers import si
 from bayescale.decide.plans.reach import TargetKind, target_offset
 from bayescale.decide.plans.values import Value
 from bayescale.errors import PlanError
@@ -101,13 +101,12 @@ def stopping(
     low: float | None = None,
     high: float | None = None,
     kind: TargetKind = "campaign",
-    unique_tokens: float | None = None,
-    experts: float | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: float | None,
 ) -> Stopping:
     """Find the budget at which the marginal utility of one more dollar falls below one.
 
@@ -128,12 +127,12 @@ def stopping(
         Range of budgets searched, in FLOP: from the smallest fitted run to 10⁶ times the largest.
     kind : {"campaign", "expected"}
         As in :func:`cheapest`.
-    unique_tokens, experts : float, optional
-        Further inputs of the law, as in :func:`plan`.
     architecture, task, study : str or New, optional
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         As in :func:`plan`.
+    **further : float
+        Further inputs of the law, as in :func:`plan`.
 
     Returns
     -------
@@ -165,7 +164,7 @@ def stopping(
     ends = [Budget(compute=c, **prices) for c in (start, end)]
     if not ends[0].flop < ends[1].flop:
         raise PlanError(f"budgets from {start:g} to {end:g} FLOP (expected the smaller one first)")
-    given = read_given(unique_tokens, experts)
+    given = read_given(further)
     iso = IsoFlop.of(fit, where, ends[0], given)
     offset = target_offset(fit, where, kind, len(iso.curve.floor))
     rate = ends[0].rate_draws(len(offset), fit.seed)

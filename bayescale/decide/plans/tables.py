@@ -6,11 +6,12 @@ import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.constraints import Constraints
 from bayescale.errors import DataError, PlanError, unknown
+from bayescale.given import GIVEN
 from bayescale.posterior import Group, New
 from bayescale.runs import parse_quantity
 
@@ -64,6 +65,25 @@ class GroupTable(Table):
         if self.architecture is not None and self.new_architecture is not None:
             raise PlanError("one group is meant: architecture or new_architecture, not both")
         return New(self.new_architecture) if self.new_architecture else self.architecture
+
+
+class GivenTable(GroupTable):
+    """Keys that state further inputs of the law, each by its name in :data:`bayescale.given.GIVEN`."""
+
+    further: dict[str, Count] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_their_names(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "further" in content:
+            return content
+        own = {key: value for key, value in content.items() if key in GIVEN}
+        return {key: v for key, v in content.items() if key not in own} | {"further": own}
+
+    def given(self, place: str = "") -> dict[str, float]:
+        """Further inputs of the law, as numbers whose range is not looked at yet."""
+        said = {name: f"{place}: {name}" if place else name for name in self.further}
+        return {name: count(value, name, said[name]) for name, value in self.further.items()}
 
 
 class ConstraintsTable(Table):
@@ -154,10 +174,17 @@ def _explained(source: Path, schema: type[Table], problem: dict[str, Any]) -> Ex
     place = ".".join(steps)
     if problem["type"] == "extra_forbidden":
         where = f"{source}, [{place}]" if place else str(source)
-        return unknown("key", str(problem["loc"][-1]), table.model_fields, where)
+        return unknown("key", str(problem["loc"][-1]), _keys(table), where)
     if problem["type"] == "missing":
         return PlanError(f"{source}: {place}: {problem['msg']}")
     return PlanError(f"{source}: {place} = {problem['input']!r} ({problem['msg']})")
+
+
+def _keys(table: type[Table]) -> list[str]:
+    """What a file may state in a table."""
+    if not issubclass(table, GivenTable):
+        return list(table.model_fields)
+    return [name for name in table.model_fields if name != "further"] + list(GIVEN)
 
 
 def _table_in(annotation: Any) -> type[Table] | None:

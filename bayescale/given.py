@@ -1,0 +1,95 @@
+"""What a run may be given besides N, D and C: one row an input, from which columns, arguments and options all come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Literal
+
+from bayescale.errors import unknown
+
+MOST_COUNT = 1e30
+
+
+@dataclass(frozen=True)
+class Given:
+    """A further input of a run.
+
+    Attributes
+    ----------
+    name : str
+        Column of the table, and argument of a forecast or a decision.
+    text : str
+        A few words for tables and messages.
+    missing : float or None
+        Value of a run of which nothing is said: there a law is as if it did not read the input. None where a law that
+        reads it needs it of every run.
+    said : str
+        What its absence assumes, for notes.
+    pivot : {"params", "tokens", "compute", "own"} or None
+        What its log is centred by: the pivot of an axis on which it is measured, its own mean log over the fitted rows
+        that state it, or nothing.
+    lowest, highest : float
+        Range of its values.
+    linear : bool
+        Whether laws read it as it is, and not its log: a share, which may be zero.
+    count : bool
+        Whether it is counted, so that ``100B`` is read as a number of it.
+    aliases : tuple of str
+        Other names of its column, as :func:`bayescale.runs.columns.normalise` leaves a header.
+    """
+
+    name: str
+    text: str
+    missing: float | None
+    said: str
+    pivot: Literal["params", "tokens", "compute", "own"] | None = None
+    lowest: float = 1.0
+    highest: float = MOST_COUNT
+    linear: bool = False
+    count: bool = True
+    aliases: tuple[str, ...] = ()
+
+    def scaled(self, value: Any) -> Any:
+        """What a law reads of a value: its log, or the value itself."""
+        import numpy as np  # only where numbers are read: the command line knows the names without it
+
+        return value if self.linear else np.log(value)
+
+    def fault(self, value: object) -> str | None:
+        """What is wrong with a value: no number, or out of range; None where nothing is."""
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return f"{self.name} = {value!r} (expected a number, e.g. 1e11)"
+        if not self.lowest <= float(value) <= self.highest:
+            return f"{self.name} = {value:g} (expected from {self.lowest:g} to {self.highest:g})"
+        return None
+
+
+GIVEN: dict[str, Given] = {
+    given.name: given
+    for given in (
+        Given(
+            "unique_tokens",
+            "tokens of data that differ",
+            # More than anybody will ever train on, and its exponential is still a number.
+            missing=1e30,
+            said="data taken as unlimited, none repeated",
+            pivot="tokens",
+            aliases=("n_unique_tokens", "tokens_unique", "d_unique", "unique_data"),
+        ),
+        Given(
+            "experts",
+            "experts of a routed layer",
+            missing=1.0,
+            said="taken as dense",
+            aliases=("n_experts", "num_experts", "number_of_experts"),
+        ),
+    )
+}
+
+
+def get_given(name: str, where: str = "") -> Given:
+    """Look a further input up by name; the error proposes the nearest one."""
+    if name not in GIVEN:
+        raise unknown("input", name, GIVEN, where)
+    return GIVEN[name]

@@ -1,0 +1,44 @@
+"""Modifiers: what a run gains or loses besides its scale, as factors on the reducible loss or terms added to it.
+
+A model file names any of :data:`MODIFIERS`; they apply after the core, in that order, and read further inputs of a run
+(:data:`bayescale.given.GIVEN`). A run of which these are missing is as the core says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bayescale.given import Given
+from bayescale.laws.namespace import Array, Namespace
+from bayescale.laws.parameter import Parameter
+
+
+@dataclass(frozen=True)
+class Modifier:
+    """One way from the reducible loss of a core to that of a run.
+
+    Attributes
+    ----------
+    name, title : str
+        Key in :data:`MODIFIERS`, and a few words.
+    given : tuple of Given
+        Further inputs that it reads.
+    parameters : tuple of Parameter
+    apply : callable
+        ``(xp, log_r, beside, theta) -> log_r``: from log R of the core, the centred logs of the law's inputs as the
+        table states them (before effective inputs and drift) and of the given ones, and the completed parameters.
+    latex, source : str
+        ``latex`` says what R becomes, ``R'``.
+    """
+
+    name: str
+    title: str
+    given: tuple[Given, ...]
+    parameters: tuple[Parameter, ...]
+    apply: Callable[[Namespace, Array, Mapping[str, Array], Mapping[str, Array]], Array]
+    latex: str
+    source: str
+
+
+MODIFIERS: dict[str, Modifier] = {}
