@@ -78,7 +78,7 @@ USER_ERRORS = [
         "lifetime good.nc --target-loss 2 --served-tokens few --architecture Pythia",
         "--served-tokens",
     ),
-    ("lifetime compute.nc --target-loss 2 --architecture Pythia", "no N and D"),
+    ("lifetime compute.nc --target-loss 2 --architecture Pythia", "no choice of N and D"),
     ("plan good.nc --compute 1e24 --architecture Pythia --failed .1", "give price_per_hour"),
     (f"plan good.nc --dollars 5e6 {PRICES} --restarts -1 --architecture Pythia", "restarts = -1"),
     ("plan good.nc --compute 1e24 --architecture Pythia --backtest mine.json", "no back-test"),

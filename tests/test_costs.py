@@ -26,8 +26,8 @@ from bayescale.decide import (
     hardware_table,
 )
 from bayescale.decide.costs.hardware import parse_grids, parse_hardware
-from bayescale.decide.costs.uncertain import POSITIVE, draws_of
 from bayescale.errors import BayescaleError, ModelError, PlanError, UnknownNameError
+from bayescale.posterior.uncertain import POSITIVE, draws_of
 from bayescale.runs.flops import attention_flops, embedding_flops
 from bayescale.spec import Prior
 

@@ -128,7 +128,7 @@ def test_uncertain_demand_goes_with_the_draws() -> None:
 
 
 def test_what_has_no_n_and_d_is_refused() -> None:
-    with pytest.raises(PlanError, match="law 'compute' has no N and D"):
+    with pytest.raises(PlanError, match="law 'compute' has no choice of N and D"):
         lifetime_optimum(make_fit("compute", draws=10), target_loss=2.0, architecture="Pythia")
     with pytest.raises(PlanError, match="target_loss = -2"):
         cheapest_lifetime(curve(), -2.0)

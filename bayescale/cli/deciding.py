@@ -77,7 +77,7 @@ class Further:
     Parameters
     ----------
     unique_tokens
-        All the tokens there are, e.g. 100B, for a model of repeated data.
+        All the tokens there are, e.g. 100B, or a distribution, for a model of repeated data.
     experts
         Experts of a routed layer, for a model of routed networks.
     given
@@ -99,10 +99,10 @@ class Further:
             own[name] = text
         return own
 
-    def inputs(self) -> dict[str, float]:
-        """Those that were stated, as the arguments that :mod:`bayescale.decide` takes."""
+    def inputs(self) -> dict[str, Any]:
+        """Those that were stated, as the arguments that :mod:`bayescale.decide` takes; distributions as text."""
         return {
-            name: quantity(name.replace("_", " "), text, name)
+            name: text if "(" in text else quantity(name.replace("_", " "), text, name)
             for name, text in self.stated().items()
         }
 

@@ -28,8 +28,9 @@ def design(
         A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     pilots
         A TOML file: [budget] of the final run (compute, or dollars with price_per_hour, mfu and hardware; restarts,
-        failed), pilot_budget, [run] (architecture or new_architecture, task, unique_tokens, experts), and [[pilot]]
-        (name, params, tokens, repeats, failure, architecture, task, unique_tokens, experts, sweep, cost).
+        failed), pilot_budget, [constraints] as in a plan, [run] (architecture or new_architecture, task, and what else
+        the model reads: unique_tokens, experts, …), and [[pilot]] (name, params, tokens, repeats, failure,
+        architecture, task, what else the model reads, sweep, cost).
     drawing
         Whether the pilots are drawn too, by net benefit.
     allow_unconverged
@@ -51,6 +52,7 @@ def design(
             stated.budget,
             stated.pilots,
             pilot_budget=stated.pilot_budget,
+            constraints=stated.constraints,
             architecture=stated.architecture,
             task=stated.task,
             allow_unconverged=allow_unconverged,

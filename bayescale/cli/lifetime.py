@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from bayescale.cli.deciding import Subject
+from bayescale.cli.deciding import Further, Subject
 from bayescale.cli.options import Flag, quantity
 from bayescale.cli.output import emit_json, notes, number, say, table, working
-from bayescale.errors import PlanError
 
 _NAMES = {
     "params": "N",
@@ -26,6 +26,7 @@ def lifetime(
     target_loss: float,
     served_tokens: str = "0",
     subject: Subject = Subject(),
+    further: Further = Further(),
     json: Flag = False,
 ) -> None:
     """Find the N and D that reach a loss with the least FLOP over training and serving, draw by draw.
@@ -33,7 +34,7 @@ def lifetime(
     Parameters
     ----------
     fit
-        A fit of a joint law, written by bayescale fit.
+        A fit of a joint law, written by bayescale fit, or a stack written by bayescale compare.
     target_loss
         In the unit of the fit.
     served_tokens
@@ -41,19 +42,21 @@ def lifetime(
         'LogNormal(median=2e12, sigma=1)'.
     subject
         Whose curve.
+    further
+        What the law reads besides N and D.
     json
         Print one JSON document and nothing else on standard output.
     """
+    given: dict[str, Any] = further.inputs()
     from bayescale.decide import lifetime_optimum
-    from bayescale.posterior import Fit
 
     demand = served_tokens
     served = demand if "(" in demand else quantity("--served-tokens", demand, "tokens")
     with working("searching"):
         fitted, whose = subject.open(fit)
-        if not isinstance(fitted, Fit):
-            raise PlanError("lifetime takes one fit, not a stack: name a file of bayescale fit -o")
-        found = lifetime_optimum(fitted, target_loss=target_loss, served_tokens=served, **whose)
+        found = lifetime_optimum(
+            fitted, target_loss=target_loss, served_tokens=served, **given, **whose
+        )
     if json:
         emit_json(found.to_dict())
         return

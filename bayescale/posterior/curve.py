@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from bayescale.errors import ForecastError
+from bayescale.given import Given
 from bayescale.laws import (
     STEP,
     Axis,
@@ -24,6 +25,7 @@ from bayescale.laws import (
 )
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior.groups import Group, Side, keyed_generator
+from bayescale.posterior.uncertain import Uncertain, bounds_of, draws_of
 from bayescale.spec import curve_label
 
 if TYPE_CHECKING:
@@ -52,8 +54,9 @@ class Curve:
         Random-guess level, for bounded laws.
     walks : dict of str to Walk
         By axis; empty where the law is exact.
-    given : dict of str to float
-        Further inputs of all points that do not state their own, as laws read them; what is in neither is missing.
+    given : dict of str to float or ndarray
+        Further inputs of all points that do not state their own, as laws read them, uncertain ones of shape (draw,);
+        what is in neither is missing.
     """
 
     law: Law
@@ -61,7 +64,7 @@ class Curve:
     pivots: dict[str, float]
     upper: float | None
     walks: dict[str, Walk]
-    given: Mapping[str, float] = field(default_factory=dict)
+    given: Mapping[str, float | np.ndarray] = field(default_factory=dict)
 
     @property
     def floor(self) -> np.ndarray:
@@ -75,9 +78,11 @@ class Curve:
 
     def take(self, draws: np.ndarray) -> Curve:
         """The curve of some draws, by their indices."""
-        theta = {name: values[draws] for name, values in self.theta.items()}
         return replace(
-            self, theta=theta, walks={axis: w.take(draws) for axis, w in self.walks.items()}
+            self,
+            theta={name: values[draws] for name, values in self.theta.items()},
+            walks={axis: w.take(draws) for axis, w in self.walks.items()},
+            given={n: v[draws] if isinstance(v, np.ndarray) else v for n, v in self.given.items()},
         )
 
     def log_reducible(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -128,15 +133,15 @@ class Curve:
         raw: dict[str, np.ndarray] = {
             axis: np.asarray(logs[axis]) - self.pivots[axis] for axis in self.law.inputs
         }
+        ndim = next(iter(raw.values())).ndim
         stated = {
-            g.name: logs[g.name] if g.name in logs else self.given[g.name]
-            for g in self.law.given
-            if g.name in logs or g.name in self.given
+            name: value.reshape(-1, *[1] * (ndim - 1)) if isinstance(value, np.ndarray) else value
+            for name, value in self.given.items()
         }
+        stated |= {g.name: logs[g.name] for g in self.law.given if g.name in logs}
         for g in self.law.given if stated else ():
-            if g.name not in stated:
-                stated[g.name] = g.scaled(g.missing)
-            raw[g.name] = np.asarray(stated[g.name]) - self.pivots[g.name]
+            value = stated[g.name] if g.name in stated else g.scaled(g.missing)
+            raw[g.name] = np.asarray(value) - self.pivots[g.name]
         return raw
 
     def _effective(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -239,11 +244,12 @@ def group_curve(
     fit: Fit,
     where: Mapping[Side, Group],
     drift: bool = True,
-    given: Mapping[str, float] | None = None,
+    given: Mapping[str, Uncertain] | None = None,
 ) -> Curve:
     """The curve of a group, fitted or new; ``drift=False`` leaves its path out (the law itself).
 
-    ``given`` states further inputs of the law, as people state them; those that it does not read are left out.
+    ``given`` states further inputs of the law, as people state them and maybe uncertain; those that it does not read
+    are left out.
     """
     model = fit.model
     theta = {k: v.to_numpy().ravel() for k, v in fit.parameters(where).items()}
@@ -254,8 +260,19 @@ def group_curve(
         )
     walks = {str(axis): _walk(fit, where, axis, theta["drift"]) for axis in model.drift if drift}
     law = model.get_law()
-    known = {g.name: float(g.scaled(given[g.name])) for g in law.given if given and g.name in given}
+    known = {
+        g.name: _known(g, given[g.name], len(theta[law.floor.name]), fit.seed)
+        for g in law.given
+        if given and g.name in given
+    }
     return Curve(law, theta, model.pivots, upper, walks, known)
+
+
+def _known(given: Given, value: Uncertain, draws: int, seed: int) -> float | np.ndarray:
+    """A further input as the law reads it: a number, or draws of it."""
+    if isinstance(value, float | int):
+        return float(given.scaled(value))
+    return np.asarray(given.scaled(draws_of(value, given.name, bounds_of(given), draws, seed)))
 
 
 def _walk(fit: Fit, where: Mapping[Side, Group], axis: Axis, amplitude: np.ndarray) -> Walk:

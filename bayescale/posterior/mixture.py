@@ -11,6 +11,7 @@ import numpy as np
 from bayescale.posterior.curve import Curve, group_curve
 from bayescale.posterior.groups import Group, Side
 from bayescale.posterior.stacked import Posterior, Stacked
+from bayescale.posterior.uncertain import Uncertain
 
 # What a parameter that only some members have amounts to in the others: Normal noise, no offset.
 _ABSENT = {"nu": np.inf, "sweep": 0.0}
@@ -92,7 +93,7 @@ def curve_of(
     posterior: Posterior,
     where: Mapping[Side, Group],
     drift: bool = True,
-    given: Mapping[str, float] | None = None,
+    given: Mapping[str, Uncertain] | None = None,
 ) -> Curve | Mixture:
     """The curve of a group of a fit, or the mixture of its members' curves of a stack."""
     if not isinstance(posterior, Stacked):

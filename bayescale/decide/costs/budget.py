@@ -11,8 +11,8 @@ import numpy as np
 from bayescale.decide.costs.costing import DRAWS, Fleet
 from bayescale.decide.costs.hardware import get_hardware
 from bayescale.decide.costs.rates import Rates
-from bayescale.decide.costs.uncertain import AT_LEAST_ZERO, POSITIVE, SHARE, Uncertain, draws_of
 from bayescale.errors import PlanError
+from bayescale.posterior.uncertain import AT_LEAST_ZERO, POSITIVE, SHARE, Uncertain, draws_of
 
 LEAST_FLOP, MOST_FLOP = 1e6, 1e40
 _NEEDS_PRICE = "dollars need price_per_hour=, mfu= and hardware= to become FLOP"

@@ -9,7 +9,9 @@ import numpy as np
 
 from bayescale.decide.costs.hardware import Hardware, get_grid, get_hardware
 from bayescale.decide.costs.rates import SECONDS_AN_HOUR, Cost, Rates
-from bayescale.decide.costs.uncertain import (
+from bayescale.decide.costs.units import Flop
+from bayescale.errors import PlanError
+from bayescale.posterior.uncertain import (
     AT_LEAST_ZERO,
     FACTOR,
     POSITIVE,
@@ -18,8 +20,6 @@ from bayescale.decide.costs.uncertain import (
     Uncertain,
     draws_of,
 )
-from bayescale.decide.costs.units import Flop
-from bayescale.errors import PlanError
 from bayescale.runs.flops import training_flop_per_token
 
 #: A forward pass is a third of a training step (Kaplan et al. 2020, §2.1): 2N FLOP a token.

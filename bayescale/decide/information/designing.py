@@ -12,7 +12,6 @@ import xarray as xr
 
 from bayescale.checks.draws import thinned
 from bayescale.decide.costs.budget import Budget
-from bayescale.decide.costs.uncertain import POSITIVE, draws_of
 from bayescale.decide.information.design import Choice, Design
 from bayescale.decide.information.outcomes import log_likelihood
 from bayescale.decide.information.parameters import parameter_groups
@@ -20,10 +19,12 @@ from bayescale.decide.information.perfect import evpi, evppi
 from bayescale.decide.information.pilots import Pilot
 from bayescale.decide.information.portfolio import Candidates, Portfolio
 from bayescale.decide.information.stakes import Stakes
-from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.constraints import Constraints
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE, joint_curve
 from bayescale.decide.plans.montecarlo import mean_error
+from bayescale.decide.plans.numbers import si
 from bayescale.decide.risks.risk import Expectation
 from bayescale.decide.risks.waste import Waste
 from bayescale.errors import PlanError
@@ -39,6 +40,7 @@ from bayescale.posterior import (
     Stacked,
     require_posterior,
 )
+from bayescale.posterior.uncertain import POSITIVE, Uncertain, draws_of
 from bayescale.predict import assumption
 
 MOST_DRAWS, OUTCOMES = 4000, 400
@@ -52,12 +54,13 @@ def design(
     pilots: Sequence[Pilot],
     *,
     pilot_budget: float | None = None,
+    constraints: Constraints | None = None,
     architecture: Group | None = None,
     task: Group | None = None,
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
-    **further: float | None,
+    **further: Uncertain | None,
 ) -> Design:
     """Value of information before a final run: perfect, of groups of parameters, of candidate pilots, of sets of them.
 
@@ -76,6 +79,9 @@ def design(
         Candidates. Each is a sweep of its own; runs that share an offset are one pilot.
     pilot_budget : float, optional
         What all pilots together may cost, in the same unit.
+    constraints : Constraints, optional
+        What the final run may not exceed besides, as in :func:`plan`: what a pilot tells of an N that is not feasible
+        is worth nothing.
     architecture, task, study : str or New, optional
         Of the final run, as in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
@@ -107,7 +113,7 @@ def design(
     where = first.groups(architecture, task, study)
     groups = [_groups_of(first, where, pilot) for pilot in pilots]
     given = read_given(further)
-    stakes = Stakes.of(fit, where, budget, given)
+    stakes = Stakes.of(fit, where, budget, given, constraints)
     error = partial(mean_error, **_layout(stakes.iso.curve, first))
     source = np.linspace(0, len(stakes.utility) - 1, OUTCOMES).round().astype(int)
     cost = np.array([p.flop * stakes.per_flop if p.cost is None else p.cost for p in pilots])
@@ -153,7 +159,8 @@ def design(
             "outcomes": OUTCOMES,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
-            **given,
+            **stated(given),
+            **({} if constraints is None else {"constraints": constraints.stated()}),
         },
         evpi=evpi(stakes.utility, error),
         evppi={name: evppi(stakes.utility, draws, error) for name, draws in known.items()},
@@ -216,7 +223,10 @@ def _choice(found: Portfolio, pilots: Sequence[Pilot]) -> Choice:
 
 
 def _notes(fit: Posterior, pilots: Sequence[Pilot], stakes: Stakes, table: xr.Dataset) -> list[str]:
-    said = []
+    said = [
+        f"not feasible: N from {si(one.params_lo)} to {si(one.params_hi)}: {one.reason}"
+        for one in stakes.infeasible
+    ]
     if not any(member.model.sweeps for member in fit.members):
         said.append(
             "the fit knows no sweeps: pilots are taken to have no offset of their own, and may tell less than it says"

@@ -19,7 +19,7 @@ def parameter_groups(
 
     ``beta``, ``delta``, ``gamma`` and ``L_inf`` where they vary over draws; the parameters of effective inputs (what
     repeats are worth) of a single law; ``drift``, the path of the local exponents from the group's largest run to the
-    best action of today; and the uncertain inputs of the budget.
+    best action of today; what the law is given, where it is uncertain; and the uncertain inputs of the budget.
     """
     theta = stakes.iso.curve.theta
     effective = fit.members[0].model.get_law().effective if len(fit.members) == 1 else ()
@@ -31,6 +31,10 @@ def parameter_groups(
     beyond = _beyond(fit.members[0], where, stakes)
     if beyond.shape[1]:
         groups["drift"] = beyond
+    curve = stakes.iso.curve
+    if isinstance(curve, Curve):
+        unsure = {n: v for n, v in curve.given.items() if isinstance(v, np.ndarray)}
+        groups |= {name: draws[:, None] for name, draws in unsure.items() if np.ptp(draws) > 0}
     return groups | {name: draws[:, None] for name, draws in stakes.inputs.items()}
 
 

@@ -9,9 +9,19 @@ from pydantic import Field
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.information.pilots import Pilot
-from bayescale.decide.plans.tables import BudgetTable, Count, GivenTable, Table, count, read
+from bayescale.decide.plans.constraints import Constraints
+from bayescale.decide.plans.tables import (
+    BudgetTable,
+    ConstraintsTable,
+    Count,
+    GivenTable,
+    Table,
+    count,
+    read,
+)
 from bayescale.errors import PlanError
 from bayescale.posterior import Group
+from bayescale.posterior.uncertain import Uncertain
 
 
 class _Pilot(GivenTable):
@@ -27,6 +37,7 @@ class _Pilot(GivenTable):
 class _File(Table):
     budget: BudgetTable
     pilot_budget: Count | None = None
+    constraints: ConstraintsTable | None = None
     run: GivenTable = GivenTable()
     pilot: list[_Pilot] = Field(default_factory=list)
 
@@ -40,7 +51,8 @@ class PilotFile:
     pilot_budget: float | None
     architecture: Group | None
     task: str | None
-    given: dict[str, float]
+    given: dict[str, Uncertain]
+    constraints: Constraints | None = None
 
 
 def load_pilots(path: str | Path) -> PilotFile:
@@ -62,6 +74,7 @@ def load_pilots(path: str | Path) -> PilotFile:
         architecture=file.run.group(),
         task=file.run.task,
         given=file.run.given(f"{where}: run"),
+        constraints=None if file.constraints is None else file.constraints.get_constraints(),
     )
 
 

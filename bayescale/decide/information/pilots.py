@@ -10,6 +10,7 @@ from numbers import Real
 from bayescale.decide.plans.given import read_given
 from bayescale.errors import ForecastError, PlanError
 from bayescale.posterior import Group
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import FLOP_PER_PARAM_TOKEN, locate
 
 Counts = float | Sequence[float]
@@ -56,7 +57,7 @@ class Pilot:
     task: Group | None = None
     sweep: str | None = None
     cost: float | None = None
-    further: Mapping[str, float] = field(default_factory=dict)
+    further: Mapping[str, Uncertain] = field(default_factory=dict)
     runs: tuple[tuple[float, float], ...] = field(init=False, repr=False)
 
     def __init__(
@@ -70,8 +71,8 @@ class Pilot:
         task: Group | None = None,
         sweep: str | None = None,
         cost: float | None = None,
-        further: Mapping[str, float] | None = None,
-        **named: float | None,
+        further: Mapping[str, Uncertain] | None = None,
+        **named: Uncertain | None,
     ) -> None:
         stated = {
             "name": name,
@@ -102,7 +103,7 @@ class Pilot:
         runs = tuple(zip(at_n, at_d, strict=True)) * repeats
         object.__setattr__(self, "runs", runs)
 
-    def inputs(self, final: Mapping[str, float]) -> dict[str, float]:
+    def inputs(self, final: Mapping[str, Uncertain]) -> dict[str, Uncertain]:
         """Further inputs of its runs: its own, and those of the final run for the rest."""
         return {**final, **self.further}
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayescale.decide.costs.budget import Budget
+from bayescale.decide.plans.actions import Actions
+from bayescale.decide.plans.constraints import Constraints, Infeasible
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.judging import Outcomes, Preferred, best_size
 from bayescale.decide.risks.risk import Risk
 from bayescale.posterior import Group, Posterior, Side
+from bayescale.posterior.uncertain import Uncertain
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,8 @@ class Stakes:
         Uncertain price and utilisation, shape (draw,).
     outside : float
         Share of the draws whose best N lies on an edge of the candidates.
+    infeasible : tuple of Infeasible
+        What the constraints leave out.
     """
 
     iso: IsoFlop
@@ -46,6 +51,7 @@ class Stakes:
     per_flop: float
     inputs: dict[str, np.ndarray]
     outside: float
+    infeasible: tuple[Infeasible, ...] = ()
 
     def preferred(self, risk: Risk) -> Preferred:
         """The N of least risk along the budget, found as a plan finds it."""
@@ -59,21 +65,23 @@ class Stakes:
         fit: Posterior,
         where: dict[Side, Group],
         budget: Budget,
-        given: Mapping[str, float] | None = None,
+        given: Mapping[str, Uncertain] | None = None,
+        constraints: Constraints | None = None,
     ) -> Stakes:
-        """The stakes of a group at a budget; ``given`` states further inputs of the law."""
+        """The stakes of a group at a budget; ``given`` states further inputs of the law, constraints bound N and D."""
         iso = IsoFlop.of(fit, where, budget, given)
-        log_params, outside = iso.candidates()
-        waste, draws = iso.wasted_share(iso.log_reducible(log_params)), len(iso.curve.floor)
+        actions = Actions.along(iso, [] if constraints is None else constraints.limits(budget))
+        waste, draws = actions.outcomes.waste, len(iso.curve.floor)
         spent, rate = budget.cost_draws(draws, fit.seed), budget.rate_draws(draws, fit.seed)
         each = budget.flop_draws(draws, fit.seed) if spent is None else spent
         return cls(
             iso,
-            log_params,
+            actions.log_params,
             -each[:, None] * waste,
             "FLOP" if spent is None else "$",
             float(np.mean(each)),
             1.0 if rate is None else float(np.mean(1.0 / rate)),
             budget.inputs(draws, fit.seed),
-            outside,
+            actions.outside,
+            actions.infeasible,
         )

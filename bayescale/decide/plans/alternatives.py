@@ -10,9 +10,10 @@ from bayescale.decide.plans.given import read_given, said
 from bayescale.errors import PlanError, unknown
 from bayescale.given import GIVEN
 from bayescale.posterior import Fit, Group, Side
+from bayescale.posterior.uncertain import Uncertain
 
-# A side of the groups, or a name in bayescale.given.GIVEN.
-By = str
+# A side of the groups, a name in bayescale.given.GIVEN, or several of these names.
+By = str | Sequence[str]
 _SIDES: dict[str, Side] = {"architecture": "architecture", "study": "study"}
 
 
@@ -21,15 +22,15 @@ class Alternative:
     """One of what is compared: whose curve, with what further inputs of the law."""
 
     where: dict[Side, Group]
-    given: dict[str, float]
+    given: dict[str, Uncertain]
 
 
 def alternatives(
     fit: Fit,
     by: By,
-    among: Sequence[Group | float] | None,
+    among: Sequence[Any] | None,
     fixed: dict[Side, Group | None],
-    given: Mapping[str, float],
+    given: Mapping[str, Uncertain],
 ) -> dict[str, Alternative]:
     """What is compared, by its name.
 
@@ -38,18 +39,22 @@ def alternatives(
     PlanError, ForecastError, UnknownNameError
         For fewer than two, one named twice, or one that is also held fixed.
     """
-    if by not in _SIDES and by not in GIVEN:
-        raise unknown("side to choose", str(by), [*_SIDES, *GIVEN])
-    stated: Group | float | None
-    if by not in _SIDES:
-        kind, stated = "values", given.get(by)
-        named = _values(by, among, fit.groups(**fixed), given)
-    else:
-        side = _SIDES[by]
-        kind, stated = "groups", fixed[side]
+    inputs = [by] if isinstance(by, str) else list(by)
+    known = [*_SIDES, *GIVEN] if len(inputs) == 1 else list(GIVEN)
+    for name in inputs:
+        if name not in known:
+            raise unknown("side to choose", str(name), known)
+    if inputs[0] in _SIDES:
+        side = _SIDES[inputs[0]]
+        kind, held = "groups", {str(side)} if fixed[side] is not None else set()
         named = _groups(fit, side, among, {**fixed, side: None}, given)
-    if stated is not None:
-        raise PlanError(f"{by} is what is chosen: name the candidates in among, not in {by}")
+    else:
+        kind, held = "values", set(inputs) & set(given)
+        named = _values(inputs, among, fit.groups(**fixed), given)
+    by = chosen(by)
+    if held:
+        where = ", ".join(sorted(held))
+        raise PlanError(f"{by} is what is chosen: name the candidates in among, not in {where}")
     names = [name for name, _ in named]
     if len(names) < 2:
         raise PlanError(f"a choice needs two {kind} or more; {by}: {', '.join(names) or 'none'}")
@@ -59,12 +64,17 @@ def alternatives(
     return dict(named)
 
 
+def chosen(by: By) -> str:
+    """What is chosen, as text."""
+    return by if isinstance(by, str) else ", ".join(by)
+
+
 def _groups(
     fit: Fit,
     by: Side,
     among: Sequence[Any] | None,
     fixed: dict[Side, Group | None],
-    given: Mapping[str, float],
+    given: Mapping[str, Uncertain],
 ) -> list[tuple[str, Alternative]]:
     """Groups, by their labels."""
     labels: list[Any] = list(fit.model.groups[by]) if among is None else list(among)
@@ -76,13 +86,22 @@ def _groups(
 
 
 def _values(
-    by: str, among: Sequence[Any] | None, where: dict[Side, Group], given: Mapping[str, float]
+    inputs: Sequence[str],
+    among: Sequence[Any] | None,
+    where: dict[Side, Group],
+    given: Mapping[str, Uncertain],
 ) -> list[tuple[str, Alternative]]:
-    """Values of a further input, named as people write them."""
+    """Values of a further input, or of several, named as people write them."""
     if among is None:
-        raise PlanError(f"name the {by.replace('_', ' ')} to choose from in among, [1, 64]")
+        raise PlanError(
+            f"name the {chosen(inputs).replace('_', ' ')} to choose from in among, [1, 64]"
+        )
     found = []
-    for value in among:
-        one = read_given({by: value})
-        found.append((said(by, one[by]), Alternative(where, {**given, **one})))
+    for entry in among:
+        values = [entry] if len(inputs) == 1 else entry
+        if not isinstance(values, Sequence) or len(values) != len(inputs):
+            raise PlanError(f"{entry!r} in among (expected a value of each of {chosen(inputs)})")
+        one = read_given(dict(zip(inputs, values, strict=True)))
+        name = ", ".join(said(key, value) for key, value in one.items())
+        found.append((name, Alternative(where, {**given, **one})))
     return found

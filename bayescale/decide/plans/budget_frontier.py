@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.decide.costs.budget import Budget
-from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, fitted_compute
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.reach import Reach, TargetKind, require_target
@@ -14,6 +14,7 @@ from bayescale.decide.risks.risk import CVaR
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Group, Posterior, require_posterior
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import assumption
 
 BUDGETS = 33
@@ -33,7 +34,7 @@ def budget_frontier(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
-    **further: float | None,
+    **further: Uncertain | None,
 ) -> xr.Dataset:
     """Risk against budget: the largest P(loss ≤ target) of any N, and mean loss and CVaR at the N that brings it.
 
@@ -96,7 +97,7 @@ def budget_frontier(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
-            **given,
+            **stated(given),
         },
     )
 

@@ -9,8 +9,7 @@ import numpy as np
 from scipy import stats
 
 from bayescale.decide.costs.budget import LEAST_FLOP, MOST_FLOP, Budget
-from bayescale.decide.costs.uncertain import Uncertain
-from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, grounds, provenance
 from bayescale.decide.plans.numbers import si
 from bayescale.decide.plans.reach import (
@@ -23,6 +22,7 @@ from bayescale.decide.plans.reach import (
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Group, Posterior, named_quantiles, require_posterior
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import assumption
 
 MC_LEVEL = 0.9
@@ -110,7 +110,7 @@ def cheapest(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
-    **further: float | None,
+    **further: Uncertain | None,
 ) -> Cheapest:
     """Find the least compute C = 6·N·D of which some N makes P(loss ≤ target) ≥ probability.
 
@@ -174,7 +174,10 @@ def cheapest(
     reach = Reach.of(fit, where, target, kind, given)
 
     if reach.most < probability:
-        said = "".join(f", with {name} = {value:g}" for name, value in given.items())
+        said = "".join(
+            f", with {name} = {value:g}" if isinstance(value, float) else f", with {name} ~ {value}"
+            for name, value in stated(given).items()
+        )
         raise PlanError(
             f"P(loss ≤ {target:g}) reaches {reach.most:.3g} at most{said}, below {probability:g}: in "
             f"{100 * reach.below_floor:.0f} % of the draws the floor lies above the target; "
@@ -203,7 +206,7 @@ def cheapest(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
-            **given,
+            **stated(given),
         },
         compute=compute,
         params=params,

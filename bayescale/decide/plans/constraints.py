@@ -11,8 +11,8 @@ from bayescale.decide.costs.budget import Budget
 from bayescale.decide.costs.costing import DRAWS
 from bayescale.decide.costs.hardware import Hardware, get_hardware, hardware_table
 from bayescale.decide.costs.rates import HOURS_A_DAY
-from bayescale.decide.costs.uncertain import POSITIVE, draws_of
 from bayescale.errors import PlanError
+from bayescale.posterior.uncertain import POSITIVE, draws_of
 
 On = Literal["params", "tokens", "compute"]
 BYTES_A_GB = 1e9

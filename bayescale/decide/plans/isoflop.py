@@ -13,6 +13,7 @@ from bayescale.decide.costs.budget import Budget
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import PROBS, Curve, Group, Mixture, Posterior, Side, curve_of
+from bayescale.posterior.uncertain import Uncertain
 
 CANDIDATES = 241
 EDGE_SHARE = 0.01
@@ -24,7 +25,7 @@ VALLEY_SIZES, PATH_STEPS = 41, 33
 
 
 def joint_curve(
-    fit: Posterior, where: dict[Side, Group], given: Mapping[str, float] | None = None
+    fit: Posterior, where: dict[Side, Group], given: Mapping[str, Uncertain] | None = None
 ) -> Curve | Mixture:
     """Draws of one group's curve, of a fit or a stack whose laws all have an N and a D to choose.
 
@@ -67,7 +68,7 @@ class IsoFlop:
         fit: Posterior,
         where: dict[Side, Group],
         budget: Budget | float,
-        given: Mapping[str, float] | None = None,
+        given: Mapping[str, Uncertain] | None = None,
     ) -> IsoFlop:
         """Take the draws of one group of a fit, or of a stack, at a budget (a bare number is FLOP).
 

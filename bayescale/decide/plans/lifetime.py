@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from bayescale.decide.costs.costing import FORWARD_SHARE
-from bayescale.decide.costs.uncertain import AT_LEAST_ZERO, POSITIVE, Uncertain, draws_of
+from bayescale.decide.plans.given import read_given
 from bayescale.decide.plans.grounds import admit, grounds
 from bayescale.decide.plans.inverse import MOST_TOKENS, Inverse
+from bayescale.decide.plans.isoflop import joint_curve
 from bayescale.errors import PlanError
 from bayescale.laws import joint_frontier
-from bayescale.posterior import Curve, Fit, Group, group_curve, named_quantiles, require_fit
+from bayescale.posterior import Curve, Group, Mixture, Posterior, named_quantiles, require_posterior
+from bayescale.posterior.uncertain import AT_LEAST_ZERO, POSITIVE, Uncertain, draws_of
 from bayescale.runs.flops import PER_PARAM_TOKEN
 
 PER_SERVED_TOKEN = FORWARD_SHARE * PER_PARAM_TOKEN
@@ -79,7 +82,7 @@ class LifetimeOptimum:
 
 
 def lifetime_optimum(
-    fit: Fit,
+    fit: Posterior,
     *,
     target_loss: float,
     served_tokens: Uncertain = 0.0,
@@ -88,13 +91,14 @@ def lifetime_optimum(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: Uncertain | None,
 ) -> LifetimeOptimum:
     """Minimise 6·N·D + 2·N·served over N and D with L(N, D) = target (Sardana et al. 2023, arXiv:2401.00448, eq. 4).
 
     Parameters
     ----------
-    fit : Fit
-        Of a joint law.
+    fit : Fit or Stacked
+        Of a joint law, or of several.
     target_loss : float
         In the unit of the fit.
     served_tokens : number, distribution or draws
@@ -103,20 +107,39 @@ def lifetime_optimum(
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         As in :func:`plan`.
+    **further : float
+        Further inputs of the law, as in :func:`plan`.
 
     Raises
     ------
     PlanError, ConvergenceError, ForecastError
     """
-    require_fit(fit, "lifetime_optimum")
+    require_posterior(fit, "lifetime_optimum")
     admit(fit, allow_unconverged, allow_experimental)
-    where = fit.groups(architecture, task, study)
-    found = cheapest_lifetime(group_curve(fit, where), target_loss, served_tokens, fit.seed)
+    where = fit.members[0].groups(architecture, task, study)
+    given = read_given(further)
+    curve = joint_curve(fit, where, given)
+    parts = curve.parts if isinstance(curve, Mixture) else (curve,)
+    served = draws_of(served_tokens, "served_tokens", AT_LEAST_ZERO, len(curve.floor), fit.seed)
+    ends = np.cumsum([len(part.floor) for part in parts])[:-1]
+    split = zip(parts, np.split(served, ends), strict=True)
+    found = _together([cheapest_lifetime(part, target_loss, own) for part, own in split])
     at = found.quantiles()
     if not at:
         return found
     params, tokens = at["params"]["median"], at["tokens"]["median"]
-    return replace(found, caveats=tuple(grounds(fit, where, [params], [tokens])))
+    return replace(found, caveats=tuple(grounds(fit, where, [params], [tokens], given)))
+
+
+def _together(parts: Sequence[LifetimeOptimum]) -> LifetimeOptimum:
+    """Draws of several laws, one law after the other."""
+    return LifetimeOptimum(
+        params=np.concatenate([p.params for p in parts]),
+        tokens=np.concatenate([p.tokens for p in parts]),
+        training_flop=np.concatenate([p.training_flop for p in parts]),
+        serving_flop=np.concatenate([p.serving_flop for p in parts]),
+        on_edge=np.concatenate([p.on_edge for p in parts]),
+    )
 
 
 def cheapest_lifetime(

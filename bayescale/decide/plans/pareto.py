@@ -11,7 +11,7 @@ from bayescale.decide.costs.budget import Budget
 from bayescale.decide.costs.costing import Fleet
 from bayescale.decide.costs.units import Flop
 from bayescale.decide.plans.constraints import BYTES_PER_WEIGHT
-from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.judging import Outcomes, read_risks, require_of_loss
@@ -19,6 +19,7 @@ from bayescale.decide.plans.lifetime import PER_SERVED_TOKEN
 from bayescale.decide.risks.risk import Expectation, Risk
 from bayescale.errors import PlanError
 from bayescale.posterior import Group, Posterior, require_posterior
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import assumption
 
 BUDGETS, SIZES = 25, 41  # evenly in log
@@ -64,7 +65,7 @@ def pareto(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
-    **further: float | None,
+    **further: Uncertain | None,
 ) -> xr.Dataset:
     """Actions (N, D, fleet) between two budgets, and those that no other one beats.
 
@@ -140,7 +141,7 @@ def pareto(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
-            **given,
+            **stated(given),
         },
     )
 

@@ -157,9 +157,10 @@ class Plan:
                 if r.p_hit is None
                 else f", P(loss ≤ {self.problem['target_loss']:g}) {r.p_hit:.2f}"
             )
+            epochs = _epochs(self.problem, r.tokens)
             lines.append(
                 f"  {r.risk}: N = {si(r.params)}, D = {si(r.tokens)} "
-                f"({r.tokens / r.params:.1f} tokens per parameter), loss {r.loss['median']:.3f} "
+                f"({r.tokens / r.params:.1f} tokens per parameter{epochs}), loss {r.loss['median']:.3f} "
                 f"[90 %: {r.loss['lo90']:.3f}–{r.loss['hi90']:.3f}], "
                 f"wasted {100 * r.regret:.1f} % of the budget{money}{hit}"
             )
@@ -187,6 +188,12 @@ class Plan:
             )
         lines += [_left_out(one) for one in self.infeasible]
         return "\n".join([*lines, *(f"  note: {c}" for c in self.caveats)])
+
+
+def _epochs(problem: dict[str, Any], tokens: float) -> str:
+    """How often unique tokens are seen, where a number of them is given."""
+    unique = problem.get("unique_tokens")
+    return f", {tokens / unique:.2g} epochs" if isinstance(unique, float) else ""
 
 
 def _headline(problem: dict[str, Any]) -> str:

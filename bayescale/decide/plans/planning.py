@@ -11,7 +11,7 @@ import xarray as xr
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.actions import Actions, Candidates
 from bayescale.decide.plans.constraints import Constraints
-from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import EDGE_SHARE, IsoFlop
 from bayescale.decide.plans.judging import Preferred, on_one_draw, read_risks
@@ -21,6 +21,7 @@ from bayescale.decide.plans.reach import require_target
 from bayescale.decide.risks.risk import Expectation, Risk
 from bayescale.decide.risks.waste import Waste
 from bayescale.posterior import Group, Posterior, Side, named_quantiles, require_posterior
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import Backtest, assumption, run_cdf
 
 REGRET = 0.05
@@ -41,7 +42,7 @@ def plan(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
-    **further: float | None,
+    **further: Uncertain | None,
 ) -> Plan:
     """Choose N and D for a training budget.
 
@@ -132,7 +133,7 @@ def plan(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
-            **given,
+            **stated(given),
             **({} if constraints is None else {"constraints": constraints.stated()}),
             **({} if candidates is None else {"candidates": len(candidates)}),
         },

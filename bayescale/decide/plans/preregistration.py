@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.posterior import Group, Posterior, Side, Stacked, group_curve, named_quantiles
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import Noise, campaign_offset, mixture, run_centre, run_log_loss
 
 KEPT = 400  # draws of a forecast that a plan keeps
@@ -85,7 +86,7 @@ class RunForecast:
         risk: str,
         params: float,
         tokens: float,
-        given: Mapping[str, float] | None = None,
+        given: Mapping[str, Uncertain] | None = None,
     ) -> RunForecast:
         """Forecast one run as :func:`bayescale.predict` does with ``kind="run"``, and keep 400 of the draws."""
         parts = []

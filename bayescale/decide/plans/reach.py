@@ -17,6 +17,7 @@ from bayescale.decide.plans.montecarlo import mean_error
 from bayescale.errors import PlanError, unknown
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import Curve, Group, Mixture, Posterior, Side, Stacked
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import campaign_offset
 
 TargetKind = Literal["campaign", "expected"]
@@ -77,7 +78,7 @@ class Reach:
         where: dict[Side, Group],
         target: float,
         kind: TargetKind,
-        given: Mapping[str, float] | None = None,
+        given: Mapping[str, Uncertain] | None = None,
     ) -> Reach:
         """Take the draws of one group of a fit, or of a stack; ``given`` states further inputs of the law."""
         curve = joint_curve(fit, where, given)

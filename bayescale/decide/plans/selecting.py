@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from bayescale.decide.costs.budget import MOST_FLOP, Budget
-from bayescale.decide.plans.alternatives import By, alternatives
+from bayescale.decide.plans.alternatives import By, alternatives, chosen
 from bayescale.decide.plans.crossing import STEPS_A_DECADE, Crossing
-from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.judging import Outcomes, best_size, judged, read_risks
@@ -22,6 +22,7 @@ from bayescale.decide.risks.risk import Risk
 from bayescale.decide.risks.waste import Waste, of_waste
 from bayescale.errors import PlanError
 from bayescale.posterior import PROBS, Fit, Group, Posterior, Side, require_posterior
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import assumption
 
 CONTRASTS = ("beta", "delta", "alpha", "a", "gamma", "L_inf")
@@ -33,7 +34,7 @@ def select(
     budget: Budget | float,
     *,
     by: By = "architecture",
-    among: Sequence[Group | float] | None = None,
+    among: Sequence[Any] | None = None,
     risk: Risk | str | None = None,
     low: float | None = None,
     high: float | None = None,
@@ -42,7 +43,7 @@ def select(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
-    **further: float | None,
+    **further: Uncertain | None,
 ) -> Selection:
     """Compare groups as actions at a budget: P(best), expected regret, where their frontiers cross, contrasts.
 
@@ -55,11 +56,12 @@ def select(
         Of a joint law, or of several.
     budget : Budget or float
         As in :func:`plan`.
-    by : str
+    by : str or sequence of str
         What is chosen: ``"architecture"``; ``"study"``, a source or a recipe; or a further input that the law reads,
-        ``"experts"`` or another of :data:`bayescale.given.GIVEN`.
-    among : sequence of str or New, or of float, optional
-        The groups, all fitted ones by default; or the values of the input.
+        ``"experts"`` or another of :data:`bayescale.given.GIVEN`, or several of these at once.
+    among : sequence of str or New, of float, or of sequences of float, optional
+        The groups, all fitted ones by default; or the values of the input, ``[1, 8, 64]``, or of several inputs,
+        ``[(1, 1e11), (64, 1e11)]``.
     risk : Risk or str, optional
         By which ``best`` is chosen; by default the expected share of the budget wasted, as in :func:`plan`.
     low, high : float, optional
@@ -123,7 +125,7 @@ def select(
     theta = [iso.theta for iso in sides]
     return Selection(
         problem={
-            "by": by,
+            "by": chosen(by),
             "compute": budget.median_flop(len(loss), fit.seed),
             "dollars": budget.cost,
             "risk": measure.name,
@@ -132,7 +134,7 @@ def select(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{s: str(g) for s, g in shared.items() if s != by},
-            **given,
+            **stated(given),
         },
         table=xr.Dataset({k: ("group", v) for k, v in table.items()}, coords={"group": names}),
         crossings=_crossings(names, pairs, paths, log_compute),

@@ -10,8 +10,7 @@ import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
 from bayescale.decide.costs.budget import LEAST_FLOP, MOST_FLOP, Budget
-from bayescale.decide.costs.uncertain import Uncertain
-from bayescale.decide.plans.given import read_given
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop, size_range
 from bayescale.decide.plans.numbers import si
@@ -19,6 +18,7 @@ from bayescale.decide.plans.reach import TargetKind, target_offset
 from bayescale.decide.plans.values import Value
 from bayescale.errors import PlanError
 from bayescale.posterior import Group, Posterior, named_quantiles, require_posterior
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import assumption
 
 BEYOND = 1e6  # times the largest fitted run: how far budgets are searched by default
@@ -106,7 +106,7 @@ def stopping(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
-    **further: float | None,
+    **further: Uncertain | None,
 ) -> Stopping:
     """Find the budget at which the marginal utility of one more dollar falls below one.
 
@@ -199,7 +199,7 @@ def stopping(
             "unit": first.model.loss_unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
-            **given,
+            **stated(given),
         },
         compute=compute,
         dollars=float(dollars[at]),

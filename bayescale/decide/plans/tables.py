@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bayescale.decide.costs.budget import Budget
 from bayescale.decide.plans.constraints import Constraints
+from bayescale.decide.plans.given import is_distribution
 from bayescale.errors import DataError, PlanError, unknown
 from bayescale.given import GIVEN
 from bayescale.posterior import Group, New
+from bayescale.posterior.uncertain import Uncertain
 from bayescale.runs import parse_quantity
 
 Count = float | str  # 3e9, or "3B"
@@ -80,10 +82,13 @@ class GivenTable(GroupTable):
         own = {key: value for key, value in content.items() if key in GIVEN}
         return {key: v for key, v in content.items() if key not in own} | {"further": own}
 
-    def given(self, place: str = "") -> dict[str, float]:
-        """Further inputs of the law, as numbers whose range is not looked at yet."""
+    def given(self, place: str = "") -> dict[str, Uncertain]:
+        """Further inputs of the law, numbers or distributions, whose range is not looked at yet."""
         said = {name: f"{place}: {name}" if place else name for name in self.further}
-        return {name: count(value, name, said[name]) for name, value in self.further.items()}
+        return {
+            name: value if is_distribution(value) else count(value, name, said[name])
+            for name, value in self.further.items()
+        }
 
 
 class ConstraintsTable(Table):

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import expit
 
-from bayescale.decide.costs.uncertain import POSITIVE, draws_of
 from bayescale.decide.plans.reach import require_target
 from bayescale.errors import PlanError
+from bayescale.posterior.uncertain import POSITIVE, draws_of
 
 
 class Value(Protocol):

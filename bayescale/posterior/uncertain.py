@@ -9,7 +9,8 @@ from numbers import Real
 import numpy as np
 
 from bayescale.errors import PlanError
-from bayescale.posterior import keyed_generator
+from bayescale.given import Given
+from bayescale.posterior.groups import keyed_generator
 from bayescale.spec import Prior
 
 #: A number, a distribution (``"LogNormal(median=2.7, sigma=0.35)"``), or draws.
@@ -38,6 +39,12 @@ POSITIVE = Bounds("a positive number")
 SHARE = Bounds("a share in (0, 1]", high=1.0)
 FACTOR = Bounds("a factor of at least 1", low=1.0, closed=True)
 AT_LEAST_ZERO = Bounds("zero or more", closed=True)
+
+
+def bounds_of(given: Given) -> Bounds:
+    """What a further input may be."""
+    expected = f"from {given.lowest:g} to {given.highest:g}"
+    return Bounds(expected, given.lowest, given.highest, closed=True)
 
 
 def draws_of(value: Uncertain, name: str, bounds: Bounds, draws: int, seed: int = 0) -> np.ndarray:
