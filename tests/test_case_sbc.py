@@ -25,6 +25,7 @@ OPEN = {
     "repeated-data",
     "routed",
     "shifted-compute",
+    "valley",
 }
 
 

@@ -306,7 +306,7 @@ def test_every_law_is_described(law: Law) -> None:
         assert parameter.name == name
         assert parameter.latex
         assert parameter.text
-        assert parameter.support in ("positive", "unit")
+        assert parameter.support in ("positive", "unit", "real")
         assert parameter.unit in ("", "loss")
     assert {p.role for p in law.parameters.values()} >= {"floor", "level", "exponent"}
 

@@ -20,6 +20,14 @@ R0 = Parameter("R0", "positive", "level", "loss", r"R_0", "reducible loss at the
 OMEGA = Parameter(
     "omega", "unit", "share", "", r"\omega", "share of the parameter term at the pivot"
 )
+OFF_VALLEY = Parameter(
+    "off_valley",
+    "real",
+    "valley",
+    "",
+    "y_0",
+    "log of D/N at the pivot over that of the optimum at the same compute",
+)
 ALPHA = Parameter("alpha", "positive", "exponent", "", r"\alpha", "exponent of training compute")
 ALLOCATION = Parameter(
     "a", "unit", "exponent", "", "a", "allocation exponent: N* grows as C to the power a"
@@ -27,6 +35,9 @@ ALLOCATION = Parameter(
 BETA = Parameter("beta", "positive", "exponent", "", r"\beta", "exponent of parameters")
 DELTA = Parameter("delta", "positive", "exponent", "", r"\delta", "exponent of data")
 GAMMA = Parameter("gamma", "positive", "shape", "", r"\gamma", "how the two bottlenecks combine")
+
+
+FARTHEST = 30.0  # logit of ω that is told from none: beyond, 1 − ω is rounded
 
 
 @dataclass(frozen=True)
@@ -80,13 +91,21 @@ def joint_log_terms(
 
 
 def joint_complete(xp: Namespace, theta: Mapping[str, Array]) -> dict[str, Array]:
-    """Add (β, δ) to (α, a), or (α, a) to (β, δ): α = βδ/(β+δ), a = δ/(β+δ)."""
+    """Add (β, δ) to (α, a), or (α, a) to (β, δ), α = βδ/(β+δ), a = δ/(β+δ); and ω to the distance y₀ from the valley.
+
+    At the pivot's compute N* = N₀·e^(y₀/2), where β·ω·e^(−βy₀/2γ) = δ(1−ω)·e^(δy₀/2γ).
+    """
     out = dict(theta)
     if "beta" in out:
         total = out["beta"] + out["delta"]
         out["alpha"], out["a"] = out["beta"] * out["delta"] / total, out["delta"] / total
     else:
         out["beta"], out["delta"] = out["alpha"] / out["a"], out["alpha"] / (1.0 - out["a"])
+    if "off_valley" in out:
+        half = 0.5 * (out["beta"] + out["delta"]) / out["gamma"]
+        logit = xp.log(out["delta"]) - xp.log(out["beta"]) + half * out["off_valley"]
+        # So far off the valley one term is all there is, and the other still has a logarithm.
+        out["omega"] = xp.sigmoid(xp.maximum(xp.minimum(logit, FARTHEST), -FARTHEST))
     return out
 
 
@@ -113,7 +132,11 @@ CORES: dict[str, Core] = {
         Core(
             "joint",
             ("params", "tokens"),
-            ((R0, OMEGA, ALPHA, ALLOCATION, GAMMA), (R0, OMEGA, BETA, DELTA, GAMMA)),
+            tuple(
+                (R0, share, *exponents, GAMMA)
+                for share in (OMEGA, OFF_VALLEY)
+                for exponents in ((ALPHA, ALLOCATION), (BETA, DELTA))
+            ),
             joint_log_reducible,
             joint_complete,
             r"\left[(A N^{-\beta})^{1/\gamma} + (B D^{-\delta})^{1/\gamma}\right]^{\gamma}",

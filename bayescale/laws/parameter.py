@@ -20,7 +20,7 @@ class Parameter:
         Name in code, as in the notation table of the README.
     support : {"positive", "unit", "real"}
         Where it lives; decides the link scale (log, logit, or itself) of its group effects.
-    role : {"level", "share", "exponent", "shape", "floor"}
+    role : {"level", "share", "valley", "exponent", "shape", "floor"}
         What it does in the law.
     unit : {"", "loss"}
         "loss" if it is measured in the unit of the loss, "" if it is a pure number.
@@ -32,7 +32,7 @@ class Parameter:
 
     name: str
     support: Support
-    role: Literal["level", "share", "exponent", "shape", "floor"]
+    role: Literal["level", "share", "valley", "exponent", "shape", "floor"]
     unit: Literal["", "loss"]
     latex: str
     text: str

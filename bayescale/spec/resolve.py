@@ -28,10 +28,10 @@ from bayescale.spec.override import override
 from bayescale.spec.population import Population, Populations
 from bayescale.spec.prior import Prior
 from bayescale.spec.scale import (
+    at_pivots,
     corpus_class,
     in_table_units,
     mean_logs,
-    moved_to_pivot,
     tau_scale,
     unit_scales,
 )
@@ -241,9 +241,7 @@ def resolve(
         name: in_table_units(f"model {spec.name!r}, {name}", population, support[name], unit_scale)
         for name, population in found.items()
     }
-    for name, population in found.items():
-        if population.reference:
-            prior_of[name] = moved_to_pivot(name, population, stated, prior_of, law, pivots)
+    prior_of |= at_pivots(found, stated, prior_of, law, pivots)
     parameters = {
         name: ResolvedParameter(
             support=support[name],

@@ -70,6 +70,23 @@ def in_table_units(
     return Prior.make("LogitNormal", mu=float(logit.mean()), sigma=float(logit.std()))
 
 
+def at_pivots(
+    found: Mapping[str, Population],
+    stated: Mapping[str, ParameterModel],
+    prior_of: Mapping[str, Prior],
+    law: Law,
+    pivots: Mapping[str, float],
+) -> dict[str, Prior]:
+    """Priors that depend on where the data lie: first the valley's, by which levels are moved from their reference."""
+    valley = {n for n in found if n in law.parameters and law.parameters[n].role == "valley"}
+    moved = {name: off_valley(prior_of[name], pivots) for name in valley}
+    known = {**prior_of, **moved}
+    for name, population in found.items():
+        if population.reference:
+            moved[name] = moved_to_pivot(name, population, stated, known, law, pivots)
+    return moved
+
+
 def moved_to_pivot(
     name: str,
     population: Population,
@@ -101,6 +118,17 @@ def moved_to_pivot(
     mu = prior_of[name]["mu"] + float(shift.mean())
     sigma = float(np.hypot(prior_of[name]["sigma"], shift.std()))
     return Prior.make("LogNormal", mu=mu, sigma=sigma)
+
+
+def off_valley(prior: Prior, pivots: Mapping[str, float]) -> Prior:
+    """Where the pivot lies beside the valley, from a LogNormal of the optimum's D/N at its compute.
+
+    A prior of another family says it itself.
+    """
+    if prior.family != "LogNormal":
+        return prior
+    at_pivot = pivots["tokens"] - pivots["params"]
+    return Prior.make("Normal", mu=at_pivot - prior["mu"], sigma=prior["sigma"])
 
 
 def mean_logs(law: Law, runs: Runs) -> dict[str, float]:

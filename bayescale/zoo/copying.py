@@ -69,7 +69,11 @@ def _whole(name: str, own_name: str) -> str:
         if base_name
         else frozenset()
     )
-    base = {k: v for k, v in base.items() if k.split(".")[0] not in left}
+    stated = content.get("parameters", {})
+    dropped = {f"parameters.{n}" for n, entry in stated.items() if entry is False}
+    base = {k: v for k, v in base.items() if k.split(".")[0] not in left and k not in dropped}
+    # This table says what is dropped, and nothing else.
+    own.pop("parameters", None)
     tables = {**{k: v for k, v in base.items() if k}, **{k: v for k, v in own.items() if k}}
     top = [line for line in own[""] if not line.startswith("extends")]
     said = _keys(top) | left

@@ -80,6 +80,8 @@ def parse_model(content: dict[str, Any], where: str) -> ModelSpec:
             raise ModelError(f"{where}: parameters = {own!r} (expected a table)")
         base = {k: v for k, v in base.items() if k not in not_inherited(content, base)}
         parameters = {**base.get("parameters", {}), **own}
+        # What the base says of a parameter is dropped by saying false: another coordinate takes its place.
+        parameters = {name: said for name, said in parameters.items() if said is not False}
         content = {**base, **content, "parameters": parameters}
     try:
         return ModelSpec.model_validate(content)

@@ -37,6 +37,7 @@ MODELS = (
     "compute",
     "parameter",
     "parameter-data",
+    "valley",
     "broken",
     "general-saturating",
     "routed",
@@ -56,7 +57,7 @@ def design(model: str) -> bs.Runs:
     Losses fall smoothly: they only scale those priors that are stated relative to the losses of the table.
     """
     law = load_model(model).get_law()
-    given = [effective.given.name for effective in law.effective if effective.given]
+    given = [given.name for given in law.given]
     if len(law.inputs) == 1:
         axis = law.inputs[0]
         frame = pd.DataFrame({axis: MIDDLE[axis] * np.geomspace(0.1, 10.0, 6)})
