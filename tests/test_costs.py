@@ -316,3 +316,38 @@ def test_bad_input_is_one_clear_error(given: dict[str, Any], message: str) -> No
         )
     assert isinstance(caught.value, BayescaleError)
     assert "\n" not in str(caught.value)
+
+
+# ------------------------------------------------------------------ more accelerators, less of each
+
+
+def test_utilisation_falls_with_each_doubling_beyond_where_it_was_measured() -> None:
+    asked: dict[str, Any] = {"hardware": "H100-SXM", "price_per_hour": 2.0, "mfu": 0.4}
+    spent = {
+        count: cost(
+            Fleet(**asked, accelerators=count, mfu_at=256, mfu_falls=0.1), params=7e9, tokens=1e12
+        ).training
+        for count in (64, 256, 1024)
+    }
+    plain = cost(Fleet(**asked, accelerators=1024), params=7e9, tokens=1e12).training
+    assert spent[64].money is not None
+    assert spent[256].money is not None
+    assert spent[1024].money is not None
+    assert plain.money is not None
+    np.testing.assert_allclose(spent[64].money.draws, spent[256].money.draws)
+    # Two doublings keep .9² of it: as many more hours, and as many more days on the same machines.
+    np.testing.assert_allclose(spent[1024].money.draws, plain.money.draws / 0.81)
+    np.testing.assert_allclose(spent[1024].days.draws, plain.days.draws / 0.81)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mfu_falls": 0.1}, "mfu_falls needs mfu_at"),
+        ({"mfu_falls": 1.0, "mfu_at": 8}, r"mfu_falls = 1 .expected a share from 0 to below 1"),
+        ({"mfu_at": 0}, "mfu_at = 0"),
+    ],
+)
+def test_bad_scalings(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        Fleet(hardware="H100-SXM", mfu=0.4, **change)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from helpers import make_fit, make_runs
 from scipy import stats
 from test_laws import TEXTBOOK
 
+from bayescale.cli.run import run
 from bayescale.errors import ForecastError, UnknownNameError
 from bayescale.laws import joint_frontier, textbook_theta
 from bayescale.posterior import Fit, New
@@ -250,3 +253,20 @@ def test_the_same_seed_gives_the_same_runs_and_other_groups_other_runs(families:
     noise = np.log(one) - np.log(predict(families, **where, kind="law").draws)
     unit = noise / families.posterior["sigma"]
     assert not np.any(unit.sel(architecture="Pythia") == unit.sel(architecture="Cerebras-GPT"))
+
+
+def test_amounts_of_data_are_tokens_where_a_byte_is_said_to_be_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joint = make_fit(runs=make_runs(), draws=20)
+    stated = predict(joint, params="7B", tokens="6TB", tokens_per_byte=0.25, kind="law")
+    plain = predict(joint, params=7e9, tokens=1.5e12, kind="law")
+    np.testing.assert_array_equal(stated.draws, plain.draws)
+    with pytest.raises(ForecastError, match=r"'6TB' is an amount of bytes; say .*tokens_per_byte"):
+        predict(joint, params="7B", tokens="6TB")
+    with pytest.raises(ForecastError, match="tokens_per_byte = 0"):
+        predict(joint, params="7B", tokens="6TB", tokens_per_byte=0.0)
+    saved = str(joint.save(tmp_path / "joint.nc"))
+    words = ["predict", saved, "--params", "7B", "--tokens", "6TB", "--json"]
+    assert run([*words, "--tokens-per-byte", "0.25"]) == 0
+    assert json.loads(capsys.readouterr().out)["forecasts"][0]["tokens"] == 1.5e12

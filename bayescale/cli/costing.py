@@ -59,6 +59,9 @@ def cost(
     tokens: str,
     hardware: str,
     mfu: str,
+    tokens_per_byte: float | None = None,
+    mfu_at: str | None = None,
+    mfu_falls: str = "0",
     price: Annotated[str | None, Parameter(name=["--price", "--price-per-hour"])] = None,
     accelerators: str = "1",
     precision: str | None = None,
@@ -86,11 +89,17 @@ def cost(
     params
         Parameters, e.g. 70B.
     tokens
-        Training tokens, e.g. 1.4T.
+        Training tokens, e.g. 1.4T; or an amount of data, 6TB, with how many tokens a byte is.
+    tokens_per_byte
+        About .25 for English and a vocabulary of 50k.
     hardware
         An accelerator that bayescale hardware lists.
     mfu
         Model FLOP utilisation, in (0, 1].
+    mfu_at
+        How many accelerators that was measured on; with more of them it falls.
+    mfu_falls
+        Share of it that is lost with each doubling beyond.
     price
         Dollars per accelerator-hour; the table's by default.
     accelerators
@@ -133,6 +142,8 @@ def cost(
     fleet = Fleet(
         hardware=hardware,
         mfu=mfu,
+        mfu_at=mfu_at,
+        mfu_falls=float(mfu_falls) if _is_number(mfu_falls) else mfu_falls,
         precision=precision,
         price_per_hour=price,
         accelerators=accelerators,
@@ -145,7 +156,7 @@ def cost(
     made = run_cost(
         fleet,
         params=_count("--params", params, "params"),
-        tokens=_count("--tokens", tokens, "tokens"),
+        tokens=_count("--tokens", tokens, "tokens", tokens_per_byte),
         served_tokens=None
         if served_tokens is None
         else _count("--served-tokens", served_tokens, "tokens"),
@@ -163,9 +174,17 @@ def cost(
     _show(made, accelerators)
 
 
-def _count(option: str, text: str, kind: str) -> float | str:
+def _count(option: str, text: str, kind: str, tokens_per_byte: float | None = None) -> float | str:
     """A count such as 70B; a distribution stays text."""
-    return text if "(" in text else quantity(option, text, kind)
+    return text if "(" in text else quantity(option, text, kind, tokens_per_byte)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _show(made: Costing, accelerators: str) -> None:

@@ -40,6 +40,7 @@ def predict(
     unique_tokens: Several = (),
     experts: Several = (),
     given: Several = (),
+    tokens_per_byte: float | None = None,
     architecture: Several = (),
     new_architecture: Several = (),
     task: str | None = None,
@@ -59,7 +60,7 @@ def predict(
     params
         N, e.g. 70B. Repeated: one point each, of equal number with --tokens.
     tokens
-        D, e.g. 1.4T.
+        D, e.g. 1.4T; or an amount of data, 6TB, with how many tokens a byte is.
     compute
         C in FLOP; alone, of a law in N and D, it means the compute-optimal frontier.
     unique_tokens
@@ -68,6 +69,8 @@ def predict(
         Experts of a routed layer, for a model of routed networks.
     given
         Another input that the model reads, NAME=VALUE or NAME=VALUE,VALUE,… for several points. Repeated.
+    tokens_per_byte
+        Turns amounts of data into tokens: about .25 for English and a vocabulary of 50k.
     architecture
         A fitted one. May be repeated.
     new_architecture
@@ -110,7 +113,7 @@ def predict(
         if at is not None:
             points, left_out = _read_points(at)
         else:
-            points = {a: quantities(f"--{a}", v, a) for a, v in stated.items()}
+            points = {a: quantities(f"--{a}", v, a, tokens_per_byte) for a, v in stated.items()}
             left_out = []
         _check_units(fitted, points)
         asked: dict[str, Any] = points

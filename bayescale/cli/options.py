@@ -205,19 +205,21 @@ def pairs(option: str, texts: Iterable[str], example: str, empty: bool = False) 
     return out
 
 
-def quantity(option: str, text: str, kind: str) -> float:
+def quantity(option: str, text: str, kind: str, tokens_per_byte: float | None = None) -> float:
     """Read 70B, 1.4T or 1e24 from an option."""
     from bayescale.runs import parse_quantity
 
     try:
-        return parse_quantity(text, kind)
+        return parse_quantity(text, kind, tokens_per_byte)
     except DataError as error:
         raise BayescaleError(f"{option}: {error}; expected a number such as 70B or 1e24") from None
 
 
-def quantities(option: str, texts: Iterable[str], kind: str) -> list[float] | None:
+def quantities(
+    option: str, texts: Iterable[str], kind: str, tokens_per_byte: float | None = None
+) -> list[float] | None:
     """Read a repeated option; None if it was not given."""
-    return [quantity(option, text, kind) for text in texts] or None
+    return [quantity(option, text, kind, tokens_per_byte) for text in texts] or None
 
 
 def check_seed(seed: int) -> None:

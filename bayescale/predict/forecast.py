@@ -110,6 +110,7 @@ def predict(
     task: Group | None = None,
     study: Group | None = None,
     kind: Kind = "run",
+    tokens_per_byte: float | None = None,
     allow_unconverged: bool = False,
     **further: Values | None,
 ) -> Forecast:
@@ -133,6 +134,8 @@ def predict(
         first three agree. Noise is on the log loss, so that a draw of ``run`` may lie below L∞, though no curve does.
         Under one-sided noise the first three are the frontier, and ``run`` is a run as little tuned as those fitted;
         under binomial noise ``run`` is the error rate of a run, before any counting.
+    tokens_per_byte : float, optional
+        Turns amounts of data, ``tokens="6TB"``, into tokens.
     allow_unconverged : bool
         Forecast even from a fit that missed the gate.
     **further : float, array or DataArray
@@ -162,6 +165,7 @@ def predict(
             "task": task,
             "study": study,
             "kind": kind,
+            "tokens_per_byte": tokens_per_byte,
             "allow_unconverged": allow_unconverged,
         }
         own = given_to_members(fit, stated_inputs(further))
@@ -177,7 +181,7 @@ def predict(
         "compute": compute,
         **stated_inputs(further),
     }
-    points = complete(locate(stated, at))
+    points = complete(locate(stated, at, tokens_per_byte))
     check_given(law, points)
     on_frontier = law.core.name == "joint" and set(points) & set(AXES) == {"compute"}
     missing = [axis for axis in law.inputs if axis not in points]

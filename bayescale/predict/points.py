@@ -42,7 +42,11 @@ def grid(**axes: Values) -> xr.Dataset:
     return xr.Dataset(coords={name: _numbers(name, v) for name, v in axes.items()})
 
 
-def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[str, xr.DataArray]:
+def locate(
+    given: Mapping[str, Values | None],
+    at: xr.Dataset | None,
+    tokens_per_byte: float | None = None,
+) -> dict[str, xr.DataArray]:
     """Label what was given: arrays of one length are points; a grid and DataArrays keep their own dims.
 
     Raises
@@ -60,7 +64,7 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
         return _checked({str(k): at[k] for k in at.variables if k in (*AXES, *GIVEN)})
     if not stated:
         raise ForecastError("say where to forecast: params=, tokens=, compute=, or at=grid(...)")
-    plain = {k: _numbers(k, v) for k, v in stated.items() if not _labelled(v)}
+    plain = {k: _numbers(k, v, tokens_per_byte) for k, v in stated.items() if not _labelled(v)}
     lengths = {k: v.size for k, v in plain.items()}
     if len(set(lengths.values()) - {1}) > 1:
         said = ", ".join(f"{k} has {n}" for k, n in lengths.items())
@@ -72,9 +76,9 @@ def locate(given: Mapping[str, Values | None], at: xr.Dataset | None) -> dict[st
     return _checked(located | {k: v for k, v in stated.items() if _labelled(v)})
 
 
-def _numbers(name: str, values: Values) -> np.ndarray:
+def _numbers(name: str, values: Values, tokens_per_byte: float | None = None) -> np.ndarray:
     try:
-        array = np.atleast_1d(np.asarray(_read(name, values), float))
+        array = np.atleast_1d(np.asarray(_read(name, values, tokens_per_byte), float))
     except DataError as error:
         raise ForecastError(f"{name}: {error} (expected a number such as 70B or 1e24)") from None
     except (TypeError, ValueError):
@@ -87,13 +91,13 @@ def _numbers(name: str, values: Values) -> np.ndarray:
     return array
 
 
-def _read(name: str, values: Values) -> object:
+def _read(name: str, values: Values, tokens_per_byte: float | None) -> object:
     """Values with what is written as text, ``70B``, as numbers."""
     if isinstance(values, str):
-        return parse_quantity(values, name)
+        return parse_quantity(values, name, tokens_per_byte)
     if not isinstance(values, list | tuple | np.ndarray):
         return values
-    read = [parse_quantity(v, name) if isinstance(v, str) else v for v in values]
+    read = [parse_quantity(v, name, tokens_per_byte) if isinstance(v, str) else v for v in values]
     return read if any(isinstance(v, str) for v in values) else values
 
 

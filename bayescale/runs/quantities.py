@@ -114,7 +114,9 @@ def known_units(quantity: str) -> str:
     return "K, M, B/G, T"
 
 
-def parse_quantity(text: str, quantity: str = "params") -> float:
+def parse_quantity(
+    text: str, quantity: str = "params", tokens_per_byte: float | None = None
+) -> float:
     """Read one written number.
 
     Parameters
@@ -123,11 +125,13 @@ def parse_quantity(text: str, quantity: str = "params") -> float:
         `7B`, `1.4T`, `3e20`, `2.1×10^19`, `350M`, `1,400,000`, `6.3 ZFLOP`.
     quantity : str
         Canonical column it belongs to.
+    tokens_per_byte : float, optional
+        What turns an amount of data, ``6TB``, into tokens; without it bytes are refused.
 
     Returns
     -------
     float
-        Count or FLOP; bytes are refused here (see :func:`read_numbers`).
+        Count or FLOP.
 
     Raises
     ------
@@ -135,9 +139,15 @@ def parse_quantity(text: str, quantity: str = "params") -> float:
         If the text is no number of that quantity.
     """
     value, unit, _ = _split_number(text, quantity)
-    if unit.is_bytes:
-        raise DataError(f"{text!r} is an amount of bytes, not of {quantity}")
-    return value
+    if not unit.is_bytes:
+        return value
+    if tokens_per_byte is None:
+        raise DataError(
+            f"{text!r} is an amount of bytes; say how many tokens a byte is: tokens_per_byte=0.25"
+        )
+    if not 0.0 < tokens_per_byte < np.inf:
+        raise DataError(f"tokens_per_byte = {tokens_per_byte:g} (expected a positive number)")
+    return value * tokens_per_byte
 
 
 def decimal_point(text: str) -> str:

@@ -26,6 +26,7 @@ from bayescale.runs.flops import training_flop_per_token
 FORWARD_SHARE = 1.0 / 3.0
 DRAWS = 4000
 
+LOST = Bounds("a share from 0 to below 1", high=1.0 - 1e-9, closed=True)
 _NEEDED: dict[str, Bounds] = {
     "mfu": SHARE,
     "pue": FACTOR,
@@ -47,6 +48,10 @@ class Fleet:
         A name that ``bayescale hardware`` lists.
     mfu : number, distribution or draws
         Model FLOP utilisation while a run makes progress, a share in (0, 1] of the dense peak.
+    mfu_at : number, distribution or draws, optional
+        How many accelerators that was measured on; with more of them it falls.
+    mfu_falls : number, distribution or draws
+        Share of the utilisation that is lost with each doubling beyond ``mfu_at``.
     precision : str, optional
         bf16, fp16 or fp8: whose peak; bf16 by default, fp16 where the chip has no bf16.
     price_per_hour : number, distribution or draws, optional
@@ -80,11 +85,18 @@ class Fleet:
     grid: Uncertain = "world"
     restarts: Uncertain = 0.0
     failed: Uncertain = 0.0
+    mfu_at: Uncertain | None = None
+    mfu_falls: Uncertain = 0.0
 
     def __post_init__(self) -> None:
         self.chip.flop_per_second(self.precision)
         for name, bounds in _NEEDED.items():
             _check(getattr(self, name), name, bounds)
+        _check(self.mfu_falls, "mfu_falls", LOST)
+        if self.mfu_at is not None:
+            _check(self.mfu_at, "mfu_at", POSITIVE)
+        elif not (isinstance(self.mfu_falls, float | int) and self.mfu_falls == 0.0):
+            raise PlanError("mfu_falls needs mfu_at, how many accelerators mfu was measured on")
         for name, value in self._or_of_table().items():
             if value is not None:
                 _check(value, name, POSITIVE)
@@ -116,7 +128,7 @@ class Fleet:
             for name, value in self._or_of_table().items()
         }
         return Rates.of(
-            self.chip.flop_per_second(self.precision) * known["mfu"],
+            self.chip.flop_per_second(self.precision) * known["mfu"] * self._kept(draws, seed),
             overhead=(1.0 + known["restarts"]) * (1.0 + known["failed"]),
             price_per_hour=maybe["price_per_hour"],
             watts=maybe["watts"],
@@ -124,6 +136,15 @@ class Fleet:
             kg_per_kwh=maybe["grid"],
             accelerators=known["accelerators"],
         )
+
+    def _kept(self, draws: int, seed: int) -> np.ndarray | float:
+        """Share of the utilisation that is left on so many accelerators."""
+        if self.mfu_at is None:
+            return 1.0
+        count = draws_of(self.accelerators, "accelerators", POSITIVE, draws, seed)
+        measured = draws_of(self.mfu_at, "mfu_at", POSITIVE, draws, seed)
+        lost = draws_of(self.mfu_falls, "mfu_falls", LOST, draws, seed)
+        return np.asarray((1.0 - lost) ** np.maximum(np.log2(count / measured), 0.0))
 
     def notes(self) -> list[str]:
         """What was taken from the tables, and what they lack."""

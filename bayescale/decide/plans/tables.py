@@ -95,6 +95,7 @@ class ConstraintsTable(Table):
     """The table ``[constraints]``: arguments of :class:`bayescale.decide.Constraints`."""
 
     tokens: Count | None = None
+    tokens_per_byte: float | None = None
     days: float | None = None
     dollars: Count | None = None
     bytes_per_param: float | None = None
@@ -107,7 +108,9 @@ class ConstraintsTable(Table):
         """The constraints, checked."""
         tokens, dollars = self.tokens, self.dollars
         return Constraints(
-            tokens=None if tokens is None else count(tokens, "tokens", "constraints.tokens"),
+            tokens=None
+            if tokens is None
+            else count(tokens, "tokens", "constraints.tokens", self.tokens_per_byte),
             days=self.days,
             dollars=None if dollars is None else count(dollars, "params", "constraints.dollars"),
             bytes_per_param=self.bytes_per_param,
@@ -132,12 +135,12 @@ class CandidateTable(Table):
         )
 
 
-def count(value: Count, kind: str, place: str) -> float:
+def count(value: Count, kind: str, place: str, tokens_per_byte: float | None = None) -> float:
     """A number of parameters, tokens or FLOP, given as one or as text with a unit."""
     if not isinstance(value, str):
         return float(value)
     try:
-        return parse_quantity(value, kind)
+        return parse_quantity(value, kind, tokens_per_byte)
     except DataError as error:
         raise PlanError(f"{place}: {error}; expected a number such as 70B or 1e24") from None
 
