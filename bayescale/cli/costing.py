@@ -143,7 +143,7 @@ def cost(
         hardware=hardware,
         mfu=mfu,
         mfu_at=mfu_at,
-        mfu_falls=float(mfu_falls) if _is_number(mfu_falls) else mfu_falls,
+        mfu_falls=mfu_falls,
         precision=precision,
         price_per_hour=price,
         accelerators=accelerators,
@@ -177,14 +177,6 @@ def cost(
 def _count(option: str, text: str, kind: str, tokens_per_byte: float | None = None) -> float | str:
     """A count such as 70B; a distribution stays text."""
     return text if "(" in text else quantity(option, text, kind, tokens_per_byte)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _show(made: Costing, accelerators: str) -> None:

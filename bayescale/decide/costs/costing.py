@@ -92,10 +92,9 @@ class Fleet:
         self.chip.flop_per_second(self.precision)
         for name, bounds in _NEEDED.items():
             _check(getattr(self, name), name, bounds)
-        _check(self.mfu_falls, "mfu_falls", LOST)
         if self.mfu_at is not None:
             _check(self.mfu_at, "mfu_at", POSITIVE)
-        elif not (isinstance(self.mfu_falls, float | int) and self.mfu_falls == 0.0):
+        if _check(self.mfu_falls, "mfu_falls", LOST).any() and self.mfu_at is None:
             raise PlanError("mfu_falls needs mfu_at, how many accelerators mfu was measured on")
         for name, value in self._or_of_table().items():
             if value is not None:
@@ -169,8 +168,8 @@ class Fleet:
         return said
 
 
-def _check(value: Uncertain, name: str, bounds: Bounds) -> None:
-    draws_of(value, name, bounds, value.size if isinstance(value, np.ndarray) else 1)
+def _check(value: Uncertain, name: str, bounds: Bounds) -> np.ndarray:
+    return draws_of(value, name, bounds, value.size if isinstance(value, np.ndarray) else 1)
 
 
 def _is_region(grid: Uncertain) -> TypeGuard[str]:
