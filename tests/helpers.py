@@ -48,7 +48,7 @@ def make_runs(
     """A small complete design, 3 × 3 runs a cell, whose mean logs lie at ``centre``.
 
     The loss follows the joint law of Besiroglu et al. 2024 (of unit nats per token) times ``scale``, with a little
-    noise; of metric "error" it lies between .1 and .6 instead.
+    noise; of metric "error" it lies between .1 and .6 instead, and follows from that loss.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -59,12 +59,14 @@ def make_runs(
                     for j in (-1.0, 0.0, 1.0):
                         params, tokens = centre[0] * 5.0**i, centre[1] * 5.0**j
                         loss = 1.8172 + 482.01 * params**-0.3478 + 2085.43 * tokens**-0.3658
+                        upstream = loss
                         loss = 0.25 * (loss - 1.4) if metric == "error" else loss * scale
                         loss *= float(np.exp(0.005 * rng.standard_normal()))
-                        rows.append((architecture, task, study, params, tokens, loss))
-    frame = pd.DataFrame(
-        rows, columns=["architecture", "task", "study", "params", "tokens", "loss"]
-    )
+                        rows.append((architecture, task, study, params, tokens, upstream, loss))
+    names = ["architecture", "task", "study", "params", "tokens", "upstream_loss", "loss"]
+    frame = pd.DataFrame(rows, columns=names)
+    if metric != "error":  # whose first step is the law that the losses follow
+        frame = frame.drop(columns="upstream_loss")
     info = {t: Task(t, metric=metric, corpus=corpus, upper=upper) for t in frame["task"].unique()}
     return load_runs(frame, task_info=info, convert=False)
 

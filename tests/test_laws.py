@@ -65,9 +65,14 @@ def some_theta(law: Law, rng: np.random.Generator) -> dict[str, float]:
         "beta": rng.uniform(0.1, 0.8),
         "delta": rng.uniform(0.1, 0.8),
         "gamma": rng.uniform(0.15, 1.6),
+        "steepness": rng.uniform(0.5, 8.0),
     }
     theta = law.complete({k: v for k, v in full.items() if k in names})
-    theta |= {p.name: rng.uniform(0.3, 3.0) for p in law.link.parameters}
+    theta |= {
+        # A guessing level that is above any error at the pivot.
+        p.name: rng.uniform(0.93, 0.99) if p.support == "unit" else rng.uniform(0.3, 3.0)
+        for p in law.link.parameters
+    }
     return {**theta, "L_inf": rng.uniform(0.05, 0.3) if law.link.bounded else 1.7}
 
 

@@ -194,7 +194,7 @@ def test_bad_points_say_what_was_expected(fit: Fit, given: dict[str, Any], messa
 def test_bad_grids() -> None:
     with pytest.raises(
         ForecastError,
-        match=r"grid takes params, tokens, compute, unique_tokens, experts.*, not 'size'",
+        match=r"grid takes params, tokens, compute, upstream_loss, unique_tokens, experts.*, not 'size'",
     ):
         grid(size=[1e9])
     with pytest.raises(ForecastError, match="shape"):

@@ -23,7 +23,9 @@ from bayescale.spec import Prior, ResolvedModel, coords
 
 # Rows a group, on average, from which data say more of its effect than the spread of the groups does.
 ROWS_THAT_TELL = 8
-_ORDER = ("architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep")
+_ORDER = (
+    "architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep", "upstream_loss",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from bayescale.runs import load_runs
 from bayescale.spec import ModelSpec, prior_draws, resolve
 from bayescale.zoo import load_populations
 
-REFERENCE = {"params": 1e9, "tokens": 2e10, "compute": 1.2e20}
+REFERENCE = {"params": 1e9, "tokens": 2e10, "compute": 1.2e20, "upstream_loss": 2.6}
 BELOW, ABOVE = 2.0, 4.0  # decades around the reference
+AROUND = 0.4  # decades of a loss of a first step, which moves far less than scales do
 POINTS, SHOWN = 61, 12
 PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _BOUNDED: dict[str, Any] = {"metric": "error", "upper": 1.0}
@@ -57,12 +58,17 @@ def prior_curves(spec: ModelSpec, draws: int = 2000, seed: int = 0) -> xr.Datase
     }
     fit = Fit(xr.DataTree.from_dict(groups), model, INDEPENDENT, runs.hash, seed, {})
     curve = group_curve(fit, fit.groups(architecture=New("family")))
-    reach = np.linspace(-BELOW, ABOVE, POINTS)
+    reach = {
+        axis: np.linspace(-AROUND, AROUND, POINTS)
+        if axis == "upstream_loss"
+        else np.linspace(-BELOW, ABOVE, POINTS)
+        for axis in law.inputs
+    }
     centre = {axis: np.log(REFERENCE[axis]) for axis in law.inputs}
     x, loss, path = [], [], []
     for axis in law.inputs:
         logs: dict[str, np.ndarray] = {a: np.full((1, POINTS), c) for a, c in centre.items()}
-        logs[axis] = logs[axis] + np.log(10.0) * reach
+        logs[axis] = logs[axis] + np.log(10.0) * reach[axis]
         values = curve.loss(curve.log_reducible(logs))
         x.append(np.exp(logs[axis][0]))
         loss.append(np.quantile(values, PROBS, axis=0))
@@ -87,6 +93,7 @@ def _reference(loss: float) -> pd.DataFrame:
             "params": REFERENCE["params"] * step,
             "tokens": REFERENCE["tokens"] * step,
             "compute": REFERENCE["compute"] * step**2,
+            "upstream_loss": REFERENCE["upstream_loss"] * step**-0.1,
             "loss": loss,
         }
         for name in ("one", "other")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App, Parameter
 
 from bayescale.cli.backtesting import backtest
+from bayescale.cli.chaining import chain
 from bayescale.cli.cheapest import cheapest
 from bayescale.cli.checking import check
 from bayescale.cli.comparing import compare
@@ -66,6 +67,7 @@ app.command(check, name="check")
 app.command(sbc, name="sbc")
 app.command(backtest, name="backtest")
 app.command(compare, name="compare")
+app.command(chain, name="chain")
 app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(select, name="select")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bayescale.posterior import Posterior
     from bayescale.predict import Forecast
 
-_AXES = ("params", "tokens", "compute", *GIVEN)
+_AXES = ("params", "tokens", "compute", "upstream_loss", *GIVEN)
 _UNIT_DECADES = 4.0  # so far below the fitted runs nobody forecasts
 _LOSSES = ("median", "lo50", "hi50", "lo90", "hi90")
 
@@ -37,6 +37,7 @@ def predict(
     params: Several = (),
     tokens: Several = (),
     compute: Several = (),
+    upstream_loss: Several = (),
     unique_tokens: Several = (),
     experts: Several = (),
     given: Several = (),
@@ -53,7 +54,7 @@ def predict(
     Parameters
     ----------
     fit
-        A fit written by bayescale fit, or a stack written by bayescale compare.
+        A fit written by bayescale fit, a stack by bayescale compare, or a chain by bayescale chain.
     at
         Table of points (CSV, …) with columns params, tokens, compute, and what else the model reads (unique_tokens,
         experts, …); any other is left out.
@@ -63,6 +64,8 @@ def predict(
         D, e.g. 1.4T; or an amount of data, 6TB, with how many tokens a byte is.
     compute
         C in FLOP; alone, of a law in N and D, it means the compute-optimal frontier.
+    upstream_loss
+        Loss of a first step, e.g. 2.4, for a model of errors that reads it.
     unique_tokens
         How many of the tokens differ, e.g. 100B, for a model of repeated data.
     experts
@@ -88,6 +91,7 @@ def predict(
         "params": params,
         "tokens": tokens,
         "compute": compute,
+        "upstream_loss": upstream_loss,
         "unique_tokens": unique_tokens,
         "experts": experts,
     }
@@ -164,7 +168,10 @@ def _print(forecast: Forecast, said: list[str]) -> None:
     axes = [a for a in _AXES if a in frame]
     rows = []
     for r in frame.to_dict("records"):
-        where = [f"{r[a]:.4g}" if a == "compute" else format_quantity(r[a]) for a in axes]
+        where = [
+            f"{r[a]:.4g}" if a in ("compute", "upstream_loss") else format_quantity(r[a])
+            for a in axes
+        ]
         losses = [number(r[c]) for c in _LOSSES]
         rows.append([str(r["architecture"]), *where, *losses, f"{r['decades']:.2f}"])
     head = ["architecture", *axes, "median", "50 % from", "to", "90 % from", "to", "decades beyond"]

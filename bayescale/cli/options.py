@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,21 +241,30 @@ def open_fit(path: Path, allow_unconverged: bool = False) -> Fit:
 
 
 def open_posterior(path: Path, allow_unconverged: bool = False) -> Posterior:
-    """Load a fit as :func:`open_fit`, or, from a file that ends in .json, a stack of them."""
+    """Load a fit as :func:`open_fit`, or, from a file that ends in .json, a stack or a chain of them."""
     if path.suffix.lower() != ".json":
         return open_fit(path, allow_unconverged)
-    from bayescale.posterior import load_stack
+    from bayescale.posterior import load_chain, load_stack
 
-    stack = load_stack(path)
-    stack.require_converged(allow_unconverged)
-    return stack
+    opened = load_chain(path) if _is_chain(path) else load_stack(path)
+    opened.require_converged(allow_unconverged)
+    return opened
+
+
+def _is_chain(path: Path) -> bool:
+    """Whether a JSON file says that it is a chain; what cannot be read is for the reader to say."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("format") == "bayescale-chain"
 
 
 def choose_architectures(fit: Posterior, known: Iterable[str], new: Iterable[str]) -> list[Group]:
     """Groups that ``--architecture`` and ``--new-architecture`` name; the only one if none is named."""
     from bayescale.posterior import New
 
-    labels, known = fit.members[0].model.groups["architecture"], list(known)
+    labels, known = fit.labels("architecture"), list(known)
     for name in known:
         if name not in labels:
             hint = f"the fit; for one not fitted: --new-architecture {name!r}"
@@ -270,7 +280,7 @@ def choose_architectures(fit: Posterior, known: Iterable[str], new: Iterable[str
 
 def choose_task(fit: Posterior, name: str | None) -> str:
     """The task that ``--task`` names; the only one if none is named."""
-    labels = fit.members[0].model.groups["task"]
+    labels = fit.labels("task")
     if name is None and len(labels) > 1:
         raise ForecastError(f"several tasks were fitted; name one: --task {' | '.join(labels)}")
     if name is not None and name not in labels:

@@ -39,6 +39,19 @@ LAWS: dict[str, Law] = {
             CORES["tokens"],
             LINKS["general-saturating"],
         ),
+        *(
+            Law(
+                f"error-loss{suffix}",
+                f"error of a task against the loss of a first step, {how}",
+                CORES["upstream"],
+                LINKS[link],
+            )
+            for suffix, how, link in (
+                ("", "a sigmoid from a floor to guessing", "guessing"),
+                ("-known", "a sigmoid from a floor to guessing that is known", "saturating"),
+                ("-exponential", "an exponential below guessing", "exponential"),
+            )
+        ),
         Law(
             "coverage",
             "share of problems that none of several samples solves, against the compute of sampling",

@@ -14,7 +14,8 @@ from typing import Literal
 from bayescale.laws.namespace import Array, Namespace
 from bayescale.laws.parameter import Parameter
 
-Axis = Literal["params", "tokens", "compute"]
+# The last is an earlier step's loss, from which a law of errors starts: it falls where the others rise.
+Axis = Literal["params", "tokens", "compute", "upstream_loss"]
 
 R0 = Parameter("R0", "positive", "level", "loss", r"R_0", "reducible loss at the pivot")
 OMEGA = Parameter(
@@ -35,6 +36,14 @@ ALLOCATION = Parameter(
 BETA = Parameter("beta", "positive", "exponent", "", r"\beta", "exponent of parameters")
 DELTA = Parameter("delta", "positive", "exponent", "", r"\delta", "exponent of data")
 GAMMA = Parameter("gamma", "positive", "shape", "", r"\gamma", "how the two bottlenecks combine")
+STEEPNESS = Parameter(
+    "steepness",
+    "positive",
+    "exponent",
+    "",
+    "s",
+    "relative change of R for one of the upstream loss, at the pivot",
+)
 
 
 FARTHEST = 30.0  # logit of ω that is told from none: beyond, 1 − ω is rounded
@@ -109,6 +118,13 @@ def joint_complete(xp: Namespace, theta: Mapping[str, Array]) -> dict[str, Array
     return out
 
 
+def upstream_log_reducible(
+    xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
+) -> Array:
+    """log R, linear in the upstream loss ℓ itself: log R₀ + s·(ℓ/ℓ₀ − 1), with ℓ₀ the pivot."""
+    return xp.log(theta["R0"]) + theta["steepness"] * xp.expm1(centred["upstream_loss"])
+
+
 def _one_axis(axis: Axis, exponent: Parameter, latex: str, source: str) -> Core:
     def log_reducible(
         xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
@@ -145,5 +161,14 @@ CORES: dict[str, Core] = {
         _one_axis("compute", ALPHA, r"\kappa C^{-\alpha}", "Henighan et al. 2020, eq. 1.1"),
         _one_axis("params", BETA, r"A N^{-\beta}", "Kaplan et al. 2020, eq. 1.1"),
         _one_axis("tokens", DELTA, r"B D^{-\delta}", "Kaplan et al. 2020, eq. 1.2"),
+        Core(
+            "upstream",
+            ("upstream_loss",),
+            ((R0, STEEPNESS),),
+            upstream_log_reducible,
+            lambda xp, theta: dict(theta),
+            r"R_0\,e^{s(\ell/\ell_0 - 1)}",
+            "Bhagia et al. 2024, section 3.2, with k = s over the pivot loss",
+        ),
     )
 }

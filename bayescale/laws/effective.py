@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import get_args
 
 from bayescale.given import GIVEN, Given
 from bayescale.laws import repeated_data, routed
@@ -53,6 +52,7 @@ class Effective:
 _REPEATED = r"D' = U\,(1 + R_D^* (1 - e^{-R_D/R_D^*})),\quad R_D = D/U - 1"
 _EXCESS = r"U_N\,(1 + R_N^* (1 - e^{-R_N/R_N^*})),\quad R_N = N/U_N - 1"
 
+_SCALES: tuple[Axis, ...] = ("params", "tokens", "compute")
 _SYMBOL: dict[Axis, str] = {"params": "N", "tokens": "D", "compute": "C"}
 
 
@@ -82,7 +82,7 @@ def _bent(name: str, bend: Bend, axis: Axis) -> Effective:
 EFFECTIVE: dict[str, Effective] = {
     effective.name: effective
     for effective in (
-        *(_bent(name, bend, axis) for name, bend in BENDS.items() for axis in get_args(Axis)),
+        *(_bent(name, bend, axis) for name, bend in BENDS.items() for axis in _SCALES),
         Effective(
             "repeated-data",
             "tokens seen more than once",

@@ -22,6 +22,14 @@ GUESS_POWER = Parameter(
     r"\lambda",
     "power of the distance to the random-guess level",
 )
+GUESS = Parameter(
+    "guess",
+    "unit",
+    "share",
+    "",
+    "g",
+    "where the error levels at large losses, as a share of the way from the floor to the upper bound",
+)
 FLOOR_SHARE = Parameter(
     "phi", "unit", "share", "", r"\varphi", "share of the floor in the loss at the pivot"
 )
@@ -145,6 +153,44 @@ def _coverage_from_whole(xp: Namespace, theta: Theta, upper: Array) -> tuple[Arr
     return xp.log1p(-phi * whole) - xp.log1p(-whole), phi * whole * upper
 
 
+_LEAST = 1e-6  # share below which an exponential that would cross the floor is held
+
+
+def _below(theta: Theta, upper: Array) -> tuple[Array, Array]:
+    """Floor, and how far above it the error levels at large losses."""
+    return theta["L_inf"], theta["guess"] * (upper - theta["L_inf"])
+
+
+def _guessing(xp: Namespace, log_r: Array, theta: Theta, upper: Array) -> Array:
+    low, width = _below(theta, upper)
+    return low + width * xp.sigmoid(log_r)
+
+
+def _guessing_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> Array:
+    low, width = _below(theta, upper)
+    # At the guessing level and above it no loss is too high.
+    return xp.log(loss - low) - xp.log(xp.maximum(low + width - loss, 0.0))
+
+
+def _guessing_from_whole(xp: Namespace, theta: Theta, upper: Array) -> tuple[Array, Array]:
+    whole, phi, guess = theta["T"], theta["phi"], theta["guess"]
+    above = guess * (1.0 - phi * whole)
+    return (1.0 - phi) * whole / (above - (1.0 - phi) * whole), phi * whole * upper
+
+
+def _exponential(xp: Namespace, log_r: Array, theta: Theta, upper: Array) -> Array:
+    # 1 - share = exp(-z), z rising as log R does and log(1 + R0) at the pivot, so that R0 are the odds there.
+    low, width = _below(theta, upper)
+    z = log_r - xp.log(theta["R0"]) + xp.log1p(theta["R0"])
+    return low - width * xp.expm1(-xp.maximum(z, _LEAST))
+
+
+def _exponential_inverse(xp: Namespace, loss: Array, theta: Theta, upper: Array) -> Array:
+    low, width = _below(theta, upper)
+    z = xp.log(width) - xp.log(xp.maximum(low + width - loss, 0.0))
+    return z + xp.log(theta["R0"]) - xp.log1p(theta["R0"])
+
+
 LINKS: dict[str, Link] = {
     link.name: link
     for link in (
@@ -183,6 +229,30 @@ LINKS: dict[str, Link] = {
             True,
             r"L_\infty + (L_0 - L_\infty)\,s,\quad s/(1-s)^{\lambda} = R",
             "Alabdulmohsin et al. 2022, M4",
+        ),
+        Link(
+            "guessing",
+            L_INF_BOUNDED,
+            (GUESS,),
+            _guessing,
+            _guessing_inverse,
+            WHOLE_BOUNDED,
+            _guessing_from_whole,
+            True,
+            r"L_\infty + g\,(L_0 - L_\infty)\,R/(1+R)",
+            "Bhagia et al. 2024, eq. 3",
+        ),
+        Link(
+            "exponential",
+            L_INF_BOUNDED,
+            (GUESS,),
+            _exponential,
+            _exponential_inverse,
+            WHOLE_BOUNDED,
+            _guessing_from_whole,
+            True,
+            r"L_\infty + g\,(L_0 - L_\infty)(1 - \frac{R_0}{(1+R_0)R})",
+            "Gadre et al. 2024, eq. 5",
         ),
         Link(
             "coverage",

@@ -233,6 +233,7 @@ def _fan(
             params=path.at.get("params"),
             tokens=path.at.get("tokens"),
             compute=path.at.get("compute"),
+            upstream_loss=path.at.get("upstream_loss"),
             architecture=group,
             task=task,
             study=study,

@@ -34,7 +34,7 @@ from bayescale.spec import ModelSpec
 from bayescale.zoo import load_model
 
 _GUESS = float(np.log(50257))  # nats a token of a uniform guess over the vocabulary of GPT-2
-_SYMBOL = {"params": "$N$", "tokens": "$D$", "compute": "$C$"}
+_SYMBOL = {"params": "$N$", "tokens": "$D$", "compute": "$C$", "upstream_loss": "$\\ell$"}
 
 
 def prior(

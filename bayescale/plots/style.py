@@ -36,6 +36,7 @@ AXIS = {
     "compute": "training compute (FLOP)",
     "params": "parameters $N$",
     "tokens": "training tokens $D$",
+    "upstream_loss": "upstream loss $\\ell$",
 }
 SHADES = ("#66AFD9", "#2277B0", "#003A5C")  # small to large budget, light to dark
 

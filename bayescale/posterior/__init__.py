@@ -1,5 +1,13 @@
 """The posterior branch's root: `Fit`, `Stacked`, their files, convergence gate and groups; never imports PyMC."""
 
+from bayescale.posterior.chain_file import load_chain, save_chain
+from bayescale.posterior.chained import (
+    Chained,
+    Posterior,
+    chain,
+    require_one_step,
+    require_posterior,
+)
 from bayescale.posterior.contraction import contraction, link_spread
 from bayescale.posterior.convergence import (
     INDEPENDENT,
@@ -21,10 +29,11 @@ from bayescale.posterior.groups import (
     keyed_generator,
     population_parameters,
 )
+from bayescale.posterior.linked import Linked, upstream_of
 from bayescale.posterior.mixture import Mixture, curve_of
 from bayescale.posterior.quantiles import PROBS, QUANTILES, named_quantiles
 from bayescale.posterior.stack_file import load_stack, save_stack
-from bayescale.posterior.stacked import Posterior, Stacked, require_posterior
+from bayescale.posterior.stacked import Stacked
 from bayescale.posterior.store import load_fit, save
 from bayescale.posterior.summary import Summary, fitted_groups, summarise
 
@@ -32,12 +41,14 @@ __all__ = [
     "INDEPENDENT",
     "PROBS",
     "QUANTILES",
+    "Chained",
     "Convergence",
     "Curve",
     "Evidence",
     "Fit",
     "Group",
     "Importance",
+    "Linked",
     "Mixture",
     "New",
     "Posterior",
@@ -46,6 +57,7 @@ __all__ = [
     "Summary",
     "Verdict",
     "assess",
+    "chain",
     "contraction",
     "curve_of",
     "diagnostics",
@@ -55,14 +67,18 @@ __all__ = [
     "group_parameters",
     "keyed_generator",
     "link_spread",
+    "load_chain",
     "load_fit",
     "load_stack",
     "named_quantiles",
     "population_parameters",
     "require_fit",
+    "require_one_step",
     "require_plain_rows",
     "require_posterior",
     "save",
+    "save_chain",
     "save_stack",
     "summarise",
+    "upstream_of",
 ]

@@ -31,7 +31,7 @@ from bayescale.spec import curve_label
 if TYPE_CHECKING:
     from bayescale.posterior.fit import Fit
 
-EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha"}  # of each axis
+EXPONENT = {"params": "beta", "tokens": "delta", "compute": "alpha", "upstream_loss": "steepness"}
 HALF_WIDTH = 12.0  # nats of log N that a search reaches beyond the optima of the exact laws
 AWAY = 8.0  # nats that these may lie from N = D
 # Points and grids of a search without any closed form: the last are .003 nats apart, where the valley is flat.

@@ -79,6 +79,20 @@ class Fit:
         """The fit itself, as a :class:`bayescale.posterior.Stacked` has several."""
         return (self,)
 
+    @property
+    def parts(self) -> tuple[tuple[Fit, slice], ...]:
+        """The fit with all of its draws, as a stack has each member with some."""
+        return ((self, slice(None)),)
+
+    @property
+    def unit(self) -> str:
+        """Metric of the tasks."""
+        return self.model.loss_unit
+
+    def labels(self, side: Side) -> tuple[str, ...]:
+        """Fitted labels of a side."""
+        return self.model.groups[side]
+
     def groups(
         self,
         architecture: Group | None = None,

@@ -8,9 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from bayescale.posterior.chained import Chained, Posterior
 from bayescale.posterior.curve import Curve, group_curve
 from bayescale.posterior.groups import Group, Side
-from bayescale.posterior.stacked import Posterior, Stacked
+from bayescale.posterior.linked import Linked
+from bayescale.posterior.stacked import Stacked
 from bayescale.posterior.uncertain import Uncertain
 
 # What a parameter that only some members have amounts to in the others: Normal noise, no offset.
@@ -95,8 +97,25 @@ def curve_of(
     drift: bool = True,
     given: Mapping[str, Uncertain] | None = None,
 ) -> Curve | Mixture:
-    """The curve of a group of a fit, or the mixture of its members' curves of a stack."""
+    """The curve of a group of a fit, or the mixture of its members' curves of a stack; of a chain, linked ones."""
+    if isinstance(posterior, Chained):
+        return _linked(posterior, dict(where), drift, given)
     if not isinstance(posterior, Stacked):
         return group_curve(posterior, where, drift, given)
     parts = [group_curve(fit, where, drift, given).take(draws) for fit, draws in posterior.parts]
     return Mixture(tuple(parts))
+
+
+def _linked(
+    chain: Chained, where: dict[Side, Group], drift: bool, given: Mapping[str, Uncertain] | None
+) -> Curve | Mixture:
+    first, onto = (
+        chain.first_groups(where),
+        group_curve(chain.onto, chain.second_groups(where), drift),
+    )
+    parts = []
+    for (fit, draws), beside in zip(chain.parts, chain.partners, strict=True):
+        own = group_curve(fit, first, drift, given)
+        own = own if isinstance(draws, slice) else own.take(draws)
+        parts.append(Linked.of(own, onto.take(beside)))
+    return Mixture(tuple(parts)) if isinstance(chain.first, Stacked) else parts[0]

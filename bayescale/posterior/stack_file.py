@@ -67,7 +67,7 @@ def save_stack(
     members = [
         _Member(
             path=Path(os.path.relpath(fit.resolve(), target.resolve().parent)).as_posix(),
-            sha256=_sha256(fit),
+            sha256=content_sha256(fit),
             weight=weight,
         )
         for fit, weight in weights.items()
@@ -98,12 +98,12 @@ def load_stack(path: str | Path) -> Stacked:
     except OSError as error:
         raise FitFileError(f"cannot read {source}: {error.strerror or error}") from None
     except (ValidationError, UnicodeDecodeError) as error:
-        raise FitFileError(f"{source} is no stack: {_reason(error)}") from None
+        raise FitFileError(f"{source} is no stack: {reason(error)}") from None
     members = []
     for one in content.members:
         file = source.parent / one.path
         fit = load_fit(file)
-        if _sha256(file) != one.sha256 or fit.data_hash != content.data_hash:
+        if content_sha256(file) != one.sha256 or fit.data_hash != content.data_hash:
             raise FitFileError(
                 f"{file} has changed since {source} was made: run bayescale compare again"
             )
@@ -111,7 +111,8 @@ def load_stack(path: str | Path) -> Stacked:
     return Stacked(tuple(members), tuple(m.weight for m in content.members), content.seed)
 
 
-def _sha256(file: Path) -> str:
+def content_sha256(file: Path) -> str:
+    """SHA-256 of a file."""
     try:
         with file.open("rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
@@ -119,7 +120,8 @@ def _sha256(file: Path) -> str:
         raise FitFileError(f"cannot read {file}: {error.strerror or error}") from None
 
 
-def _reason(error: ValidationError | UnicodeDecodeError) -> str:
+def reason(error: ValidationError | UnicodeDecodeError) -> str:
+    """What is wrong with a file, by its first problem."""
     if isinstance(error, UnicodeDecodeError):
         return "not a text file"
     first = error.errors()[0]

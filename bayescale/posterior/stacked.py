@@ -13,6 +13,7 @@ import numpy as np
 from bayescale.errors import ForecastError
 from bayescale.posterior.convergence import Verdict
 from bayescale.posterior.fit import Fit, require_fit
+from bayescale.posterior.groups import Group, Side
 
 SUM_AGREES = 1e-6
 
@@ -71,6 +72,24 @@ class Stacked:
         return tuple(found)
 
     @property
+    def unit(self) -> str:
+        """Metric of the tasks."""
+        return self.members[0].unit
+
+    def labels(self, side: Side) -> tuple[str, ...]:
+        """Fitted labels of a side: all members were fitted to the same rows."""
+        return self.members[0].labels(side)
+
+    def groups(
+        self,
+        architecture: Group | None = None,
+        task: Group | None = None,
+        study: Group | None = None,
+    ) -> dict[Side, Group]:
+        """Complete a choice of group, as :meth:`Fit.groups`."""
+        return self.members[0].groups(architecture, task, study)
+
+    @property
     def _counts(self) -> np.ndarray:
         """Draws of each member: in all as many as the longest has, or as the shortest allows; largest remainder."""
         held = np.array([_draws(m) for m in self.members])
@@ -119,15 +138,6 @@ class Stacked:
     def __str__(self) -> str:
         said = zip(self.members, self.weights, strict=True)
         return "stack of " + ", ".join(f"{m.model.spec.name} {w:.3f}" for m, w in said)
-
-
-Posterior = Fit | Stacked
-
-
-def require_posterior(value: object, what: str) -> None:
-    """Raise, with the way to a fit, where something else than a fit or a stack was passed."""
-    if not isinstance(value, Stacked):
-        require_fit(value, what)
 
 
 def _check_weights(weights: Sequence[float], members: int) -> None:

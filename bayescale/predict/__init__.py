@@ -2,6 +2,14 @@
 
 from bayescale.posterior import New
 from bayescale.predict.calibration import Backtest, load_backtest
+from bayescale.predict.chained import (
+    as_groups,
+    error_of_run,
+    first_offset,
+    second_offset,
+    upstream_notes,
+)
+from bayescale.predict.chances import run_cdf
 from bayescale.predict.comparison import Comparison, compare, require_same_settings, stack
 from bayescale.predict.distance import (
     decades_outside,
@@ -16,7 +24,6 @@ from bayescale.predict.forecast import (
     LARGEST_SHARE,
     Forecast,
     Kind,
-    as_groups,
     assumption,
     predict,
 )
@@ -24,7 +31,6 @@ from bayescale.predict.noise import (
     Noise,
     campaign_offset,
     predictive_log_density,
-    run_cdf,
     run_centre,
     run_log_loss,
 )
@@ -73,7 +79,9 @@ __all__ = [
     "decades_outside",
     "distance",
     "distance_note",
+    "error_of_run",
     "expected_coverage",
+    "first_offset",
     "fitted_edge",
     "grid",
     "group_positions",
@@ -96,7 +104,9 @@ __all__ = [
     "run_centre",
     "run_log_loss",
     "scored",
+    "second_offset",
     "sentences",
     "stack",
     "stacking_weights",
+    "upstream_notes",
 ]

@@ -11,7 +11,7 @@ from bayescale.errors import ForecastError
 from bayescale.posterior import Fit, Group
 from bayescale.predict.points import FLOP_PER_PARAM_TOKEN
 
-_SYMBOL = {"params": "N", "tokens": "D", "compute": "C"}
+_SYMBOL = {"params": "N", "tokens": "D", "compute": "C", "upstream_loss": "upstream loss"}
 _SAID = 0.05  # decades; less is the same place
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from bayescale.errors import ForecastError, unknown
 from bayescale.posterior import (
+    Chained,
     Fit,
     Group,
     New,
@@ -21,6 +22,7 @@ from bayescale.posterior import (
     group_curve,
     require_posterior,
 )
+from bayescale.predict.chained import as_groups, chained
 from bayescale.predict.distance import distance, distance_note
 from bayescale.predict.further import check_given, given_to_members, stated_inputs
 from bayescale.predict.mixing import mixed
@@ -106,6 +108,7 @@ def predict(
     params: Values | None = None,
     tokens: Values | None = None,
     compute: Values | None = None,
+    upstream_loss: Values | None = None,
     architecture: Group | Sequence[Group] | None = None,
     task: Group | None = None,
     study: Group | None = None,
@@ -118,14 +121,16 @@ def predict(
 
     Parameters
     ----------
-    fit : Fit or Stacked
-        A posterior, or several mixed by weights.
+    fit : Fit, Stacked or Chained
+        A posterior, or several mixed by weights, or a loss and the error that follows from it (:func:`chain`).
     at : Dataset, optional
         From :func:`grid`, instead of points.
     params, tokens, compute : float, str, array or DataArray, optional
         N, D in counts, C in FLOP, or text as in a table: ``"70B"``, ``"1.4T"``, ``"1e24"``. Arrays of one length are
         points; DataArrays broadcast by name. Of N, D and C two give the third (C = 6·N·D). Compute alone, for a law in
         N and D, means the frontier: each draw at its own optimal N and D.
+    upstream_loss : float, array or DataArray, optional
+        Loss of a first step, for a law of errors that reads it, in the unit of the table.
     architecture, task, study : str, New, or (architecture only) a list of them
         Fitted labels, or ``New("...")``. Required where several were fitted.
     kind : {"law", "expected", "campaign", "run"}
@@ -155,11 +160,29 @@ def predict(
         raise unknown("kind of forecast", str(kind), get_args(Kind))
     require_posterior(fit, "predict")
     fit.require_converged(allow_unconverged)
+    if isinstance(fit, Chained):
+        scales: dict[str, Any] = {"params": params, "tokens": tokens, "compute": compute, "at": at}
+        if upstream_loss is not None:
+            raise ForecastError("upstream_loss is what the first step of a chain forecasts")
+        scales |= stated_inputs(further)
+
+        def first_step(group: Group, where: dict[Side, Group]) -> Forecast:
+            own: dict[str, Any] = {
+                "architecture": group,
+                "task": where["task"],
+                "study": where["study"],
+            }
+            return predict(
+                fit.first, **scales, **own, kind=kind, allow_unconverged=allow_unconverged
+            )
+
+        return chained(fit, first_step, architecture, task, study, kind)
     if isinstance(fit, Stacked):
         asked: dict[str, Any] = {
             "params": params,
             "tokens": tokens,
             "compute": compute,
+            "upstream_loss": upstream_loss,
             "at": at,
             "architecture": architecture,
             "task": task,
@@ -179,6 +202,7 @@ def predict(
         "params": params,
         "tokens": tokens,
         "compute": compute,
+        "upstream_loss": upstream_loss,
         **stated_inputs(further),
     }
     points = complete(locate(stated, at, tokens_per_byte))
@@ -227,19 +251,6 @@ def _of_new_groups(fit: Fit, where: Sequence[Mapping[Side, Group]]) -> list[str]
         for side, label in sorted(new)
         if len(fit.model.groups[side]) == 1
     ]
-
-
-def as_groups(architecture: Group | Sequence[Group] | None) -> Sequence[Group | None]:
-    """One architecture, or several that differ, as a list."""
-    if architecture is None or isinstance(architecture, str | New):
-        return [architecture]
-    wanted = list(architecture)
-    if not wanted:
-        raise ForecastError("architecture is an empty list")
-    for group in wanted:
-        if wanted.count(group) > 1:
-            raise ForecastError(f"architecture {str(group)!r} is in the list more than once")
-    return wanted
 
 
 def _mean_is_supported(draws: xr.DataArray) -> bool:

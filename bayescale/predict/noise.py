@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from bayescale.posterior import Fit, Group, Posterior, Side, Stacked, keyed_generator
+from bayescale.posterior import Fit, Group, Side, keyed_generator
 from bayescale.spec import RATE_MAX, Family
 
 
@@ -56,7 +56,7 @@ class Noise:
         """The centre of runs that were not fitted: each has an offset of its own, where the model has them."""
         if self.run_effect is None:
             return centre
-        return centre + _along(self.run_effect, centre) * rng.standard_normal(centre.shape)
+        return centre + along(self.run_effect, centre) * rng.standard_normal(centre.shape)
 
     def simulate(
         self, centre: np.ndarray, rng: np.random.Generator, trials: np.ndarray | None = None
@@ -66,7 +66,7 @@ class Noise:
         Of a binomial the share of errors among ``trials`` items, shape (…); without them the run's own error rate.
         A count of no error has log loss −∞.
         """
-        sigma = _along(self.sigma, centre)
+        sigma = along(self.sigma, centre)
         if self.family == "binomial":
             rate = rng.beta(*self._beta(centre))
             if trials is not None:
@@ -75,14 +75,14 @@ class Noise:
                 return np.asarray(np.log(rate))
         if self.nu is not None:
             # A Student-t is a Normal over the root of a scaled chi-square, one of each a run.
-            nu = np.broadcast_to(_along(self.nu, centre), centre.shape)
+            nu = np.broadcast_to(along(self.nu, centre), centre.shape)
             chi = rng.chisquare(nu)
             return centre + sigma * rng.standard_normal(centre.shape) / np.sqrt(chi / nu)
         noisy = centre + sigma * rng.standard_normal(centre.shape)
         if self.inefficiency is None:
             return noisy
         waste = np.abs(rng.standard_normal(centre.shape))
-        return noisy + _along(self.inefficiency, centre) * waste
+        return noisy + along(self.inefficiency, centre) * waste
 
     def log_density(
         self, observed: np.ndarray, centre: np.ndarray, trials: np.ndarray | None = None
@@ -92,7 +92,7 @@ class Noise:
         Of a count it is the log probability of the count over the width of one on the log scale, 1/errors, so that it
         compares with that of other families.
         """
-        sigma = _along(self.sigma, centre)
+        sigma = along(self.sigma, centre)
         if self.family == "binomial":
             if trials is None:
                 a, b = self._beta(centre)
@@ -104,7 +104,7 @@ class Noise:
                 + np.log(trials)
             )
         if self.inefficiency is not None:
-            waste = _along(self.inefficiency, centre)
+            waste = along(self.inefficiency, centre)
             total = np.hypot(sigma, waste)
             z = (observed - centre) / total
             return np.asarray(
@@ -114,32 +114,33 @@ class Noise:
                 + special.log_ndtr(z * waste / sigma)
             )
         if self.nu is not None:
-            return np.asarray(stats.t.logpdf(observed, _along(self.nu, centre), centre, sigma))
+            return np.asarray(stats.t.logpdf(observed, along(self.nu, centre), centre, sigma))
         return np.asarray(stats.norm.logpdf(observed, centre, sigma))
 
     def cdf(self, value: float | np.ndarray, centre: np.ndarray) -> np.ndarray:
         """P(log loss of a run ≤ value) around every draw, shape (draw, …); of a binomial that of its error rate."""
-        sigma = _along(self.sigma, centre)
+        sigma = along(self.sigma, centre)
         if self.family == "binomial":
             return np.asarray(stats.beta.cdf(np.exp(value), *self._beta(centre)))
         z = (value - centre) / sigma
         if self.inefficiency is not None:
-            waste = _along(self.inefficiency, centre)
+            waste = along(self.inefficiency, centre)
             tilt = waste / sigma
             scaled = z / np.hypot(1.0, tilt)
             # Of a skew-normal (Azzalini 1985, eq. 5); scipy's own falls back on slow quadrature in the lower tail.
             return np.asarray(special.ndtr(scaled) - 2.0 * special.owens_t(scaled, tilt))
         if self.nu is not None:
-            return np.asarray(stats.t.cdf(z, _along(self.nu, centre)))
+            return np.asarray(stats.t.cdf(z, along(self.nu, centre)))
         return np.asarray(stats.norm.cdf(z))
 
     def _beta(self, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rate = np.minimum(np.exp(centre), RATE_MAX)
-        variance = _along(self.sigma, centre) ** 2
+        variance = along(self.sigma, centre) ** 2
         return (1 - rate) / variance, (1 - rate) ** 2 / (rate * variance)
 
 
-def _along(value: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def along(value: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """One number a draw, to meet a centre of shape (draw, …)."""
     return value if value.ndim == centre.ndim else value.reshape(-1, *[1] * (centre.ndim - 1))
 
 
@@ -149,21 +150,6 @@ def campaign_offset(fit: Fit, where: dict[Side, Group], theta: dict[str, np.ndar
         return np.zeros(len(theta["sigma"]))
     rng = keyed_generator(fit.seed, "sweep", list(where.values()))
     return theta["sweep"] * rng.standard_normal(len(theta["sweep"]))
-
-
-def run_cdf(
-    fit: Posterior, where: dict[Side, Group], value: float, log_loss: np.ndarray
-) -> np.ndarray:
-    """P(log loss of a new run ≤ value) around every draw of a curve, shape (draw, …), in a sweep that is new too."""
-    out, start = [], 0
-    for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
-        theta = {k: v.to_numpy().ravel() for k, v in member.parameters(where).items()}
-        noise = Noise.of(member, theta)
-        offset = run_centre(member, where, noise, campaign_offset(member, where, theta))[draws]
-        own = log_loss[start : start + len(offset)]
-        out.append(noise.at(draws).cdf(value, own + _along(offset, own)))
-        start += len(offset)
-    return np.concatenate(out)
 
 
 def run_centre(

@@ -12,10 +12,11 @@ from bayescale.errors import DataError, ForecastError
 from bayescale.given import GIVEN
 from bayescale.runs import parse_quantity
 
-AXES = ("params", "tokens", "compute")
+AXES = ("params", "tokens", "compute", "upstream_loss")
 FLOP_PER_PARAM_TOKEN = 6.0
 # Beyond these no law means anything, and its logs begin to overflow.
-_BOUNDS = {"params": (1.0, 1e30), "tokens": (1.0, 1e30), "compute": (1.0, 1e45)}
+_BOUNDS = {"params": (1.0, 1e30), "tokens": (1.0, 1e30), "compute": (1.0, 1e45),
+           "upstream_loss": (1e-6, 1e6)}  # fmt: skip
 _AGREE = 0.01  # relative difference of C and 6·N·D that rounding explains
 Values = float | str | Sequence[float | str] | np.ndarray | xr.DataArray
 
@@ -26,8 +27,8 @@ def grid(**axes: Values) -> xr.Dataset:
     Parameters
     ----------
     **axes
-        ``params``, ``tokens``, ``compute``, or a further input of the law (:data:`bayescale.given.GIVEN`), each of one
-        dimension; numbers, or text as in a table (``"70B"``).
+        ``params``, ``tokens``, ``compute``, ``upstream_loss``, or a further input of the law
+        (:data:`bayescale.given.GIVEN`), each of one dimension; numbers, or text as in a table (``"70B"``).
 
     Examples
     --------
@@ -127,7 +128,7 @@ def complete(located: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
         If all three are given and disagree, or less than one parameter or token follows.
     """
     points = dict(located)
-    match sorted(set(points) & set(AXES)):
+    match sorted(set(points) & {"params", "tokens", "compute"}):
         case ["params", "tokens"]:
             points["compute"] = FLOP_PER_PARAM_TOKEN * points["params"] * points["tokens"]
         case ["compute", "params"]:

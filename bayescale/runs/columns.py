@@ -14,12 +14,12 @@ TEXT = ("run_id", "architecture", "task", "study", "seed", "sweep", "flag")
 TRUTHS = ("unfinished", "held_out")
 NUMBERS = (
     "params", "tokens", "compute", "loss_se", "step",
-    "params_total", "params_non_embedding", "params_active", "forward_flops", "trials", *GIVEN,
+    "params_total", "params_non_embedding", "params_active", "forward_flops", "trials", "upstream_loss", *GIVEN,
 )  # fmt: skip
 CANONICAL = (
     "run_id", "architecture", "task", "study", "params", "tokens", "compute", "loss", "loss_se",
     "step", "seed", "sweep", "params_total", "params_non_embedding",
-    "params_active", "forward_flops", "trials", *GIVEN, "unfinished", "held_out",
+    "params_active", "forward_flops", "trials", "upstream_loss", *GIVEN, "unfinished", "held_out",
     "flag",
 )  # fmt: skip
 # What the parts of a table that names neither family nor task are called.
@@ -61,6 +61,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
                       "gmacs", "mmacs", "tmacs", "gmacs_per_sample", "macs_per_sample", "gflops",
                       "gflop", "mflops", "mult_adds"),
     "trials": ("n_items", "num_items", "n_trials", "num_trials", "n_questions", "num_questions"),
+    "upstream_loss": ("first_step_loss", "proxy_loss", "task_bpb"),
     "unfinished": ("censored", "incomplete", "not_finished", "still_training"),
     "held_out": ("holdout", "hold_out", "extrapolation"),
     "flag": ("flags", "anomaly", "flagged"),

@@ -11,7 +11,7 @@ import pandas as pd
 from bayescale.runs.table import Runs, flagged
 from bayescale.wording import counted
 
-AXES = {"params": "N", "tokens": "D", "compute": "C"}
+AXES = {"params": "N", "tokens": "D", "compute": "C", "upstream_loss": "upstream loss"}
 #: A floor for judging the spread of losses only: three quarters of the lowest loss. Rough.
 ROUGH_FLOOR = 0.75
 _CONSTANT = 0.02  # decades: an axis that moves less does not move

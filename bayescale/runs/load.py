@@ -128,7 +128,7 @@ def load_runs(
         typed = repr(str(source)) if isinstance(source, str | Path) else "frame"
         raise missing_loss(raw.label, typed, headers)
     unused = [] if preset.name else list(match.unused)  # what a published set leaves out is known
-    if not {"params", "tokens", "compute", *COUNTS.values()} & set(match.found):
+    if not {"params", "tokens", "compute", "upstream_loss", *COUNTS.values()} & set(match.found):
         raise missing_scale(raw, unused)
     notes = list(match.notes)
     if unused:

@@ -24,7 +24,7 @@ COUNTS = {
 }
 _OPTIONAL = (
     "loss_se", "params_total", "params_non_embedding", "params_active", "forward_flops", "trials",
-    *GIVEN,
+    "upstream_loss", *GIVEN,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayescale.errors import ModelError, unknown
+from bayescale.laws import Axis
 from bayescale.spec.prior import Prior
 
 
@@ -47,7 +48,7 @@ class Population(_Strict):
 
     value: str
     unit: Literal["1", "nats/token", "lowest loss", "median loss"] = "1"
-    reference: dict[Literal["params", "tokens", "compute"], float] = Field(default_factory=dict)
+    reference: dict[Axis, float] = Field(default_factory=dict)
     studies: dict[str, float] = Field(default_factory=dict)
     basis: str
     otherwise: str | None = None

@@ -16,6 +16,7 @@ from bayescale.runs import Runs, Task, unfinished
 from bayescale.spec.model import ParameterModel
 from bayescale.spec.population import Population, Populations
 from bayescale.spec.prior import Prior
+from bayescale.wording import counted
 
 NATS_PER = {"nats/token": 1.0, "bits/token": float(np.log(2.0))}
 PIVOT_DRAWS = 4096
@@ -136,11 +137,18 @@ def mean_logs(law: Law, runs: Runs) -> dict[str, float]:
     table = runs.table
     for axis in law.inputs:
         if axis not in table:
-            has = ", ".join(c for c in ("params", "tokens", "compute") if c in table)
+            has = ", ".join(
+                c for c in ("params", "tokens", "compute", "upstream_loss") if c in table
+            )
             raise DataError(
                 f"law {law.name!r} needs a column {axis!r} in every row; the table has {has}; say which column it is, "
                 f"columns={{{axis!r}: '<header>'}}, or take a model that does without: bs.suggest(runs)"
             )
+    if "upstream_loss" in law.inputs and table["upstream_loss"].isna().any():
+        raise DataError(
+            f"law {law.name!r} reads the upstream loss of every row, and "
+            f"{counted(int(table['upstream_loss'].isna().sum()), 'row')} have none; leave them out (runs.where(...))"
+        )
     # An exact sum: rows in another order are the same model, to the last bit.
     means: dict[str, float] = {
         axis: math.fsum(np.log(table[axis].to_numpy(float))) / len(table) for axis in law.inputs

@@ -13,7 +13,15 @@ from bayescale.wording import counted
 from bayescale.zoo.facts import Facts, reads
 
 Verdict = Literal["supported", "supported in part", "not supported"]
-_EXPONENTS = {"params": "beta", "tokens": "delta", "compute": "alpha"}
+_EXPONENTS = {
+    "params": "beta",
+    "tokens": "delta",
+    "compute": "alpha",
+    "upstream_loss": "steepness",
+}
+_FIRST_STEP = (
+    "upstream_loss",
+)  # no scale: nothing else need be constant, and no decade is spanned
 # Effective experts level off at 239 to 470 (Clark et al. 2022).
 _MANY_EXPERTS = 100.0
 # Two exponents and what lies between need a decade each.
@@ -118,7 +126,7 @@ def _axes_in_the_way(inputs: tuple[str, ...], facts: Facts) -> Iterator[str]:
         apart = [d.name for d in facts.designs if d.moves("C") and not _grow_together(d)]
         if apart:
             yield f"loss is no function of C alone where N and D do not grow together ({', '.join(apart)})"
-    elif len(inputs) == 1 and inputs != ("compute",):
+    elif len(inputs) == 1 and inputs not in (("compute",), _FIRST_STEP):
         axis, other = ("N", "D") if inputs == ("params",) else ("D", "N")
         if facts.moves(other):
             yield f"{other} moves too, and its effect would be taken for that of {axis}"
@@ -138,7 +146,7 @@ def _out_of_reach(spec: ModelSpec, facts: Facts) -> Iterator[tuple[list[str], st
         why = "no architecture has two runs, so that scale is seen only by comparing architectures"
         yield [_EXPONENTS[axis] for axis in law.inputs], why
     for axis in law.inputs:
-        if design.short(AXES[axis]):
+        if design.short(AXES[axis]) and law.inputs != _FIRST_STEP:
             width = f"{design.decades[AXES[axis]]:.2f} decades, less than one"
             yield [_EXPONENTS[axis], *floor], f"{AXES[axis]} spans {width}"
         if design.decades[AXES[axis]] < _BENT_DECADES:
@@ -186,7 +194,7 @@ def _on_trust(spec: ModelSpec, facts: Facts) -> Iterator[str]:
     if inputs == ("compute",):
         if not facts.columns.issuperset(("params", "tokens")):
             yield "that the runs are compute-optimal is taken on trust"
-    elif len(inputs) == 1:
+    elif len(inputs) == 1 and inputs != _FIRST_STEP:
         other = "tokens" if inputs == ("params",) else "params"
         if other not in facts.columns:
             yield f"that {AXES[other]} is constant is taken on trust"

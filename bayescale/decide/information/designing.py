@@ -31,6 +31,7 @@ from bayescale.errors import PlanError
 from bayescale.laws import joint_frontier
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import (
+    Chained,
     Curve,
     Fit,
     Group,
@@ -38,6 +39,7 @@ from bayescale.posterior import (
     Posterior,
     Side,
     Stacked,
+    require_one_step,
     require_posterior,
 )
 from bayescale.posterior.uncertain import POSITIVE, Uncertain, draws_of
@@ -102,6 +104,7 @@ def design(
     Deciding what a pilot is for before it is run: its EVSI counts the choice of N alone, not whether to train at all.
     """
     require_posterior(fit, "design")
+    require_one_step(fit, "design")
     admit(fit, allow_unconverged, allow_experimental)
     if not isinstance(budget, Budget):
         budget = Budget(compute=budget)
@@ -190,7 +193,8 @@ def _check(pilots: Sequence[Pilot]) -> None:
 def _fewer(fit: Posterior) -> Posterior:
     if isinstance(fit, Stacked):
         return replace(fit, members=tuple(thinned(m, MOST_DRAWS) for m in fit.members))
-    return thinned(fit, MOST_DRAWS)
+    # Of a chain nobody asks: it was refused.
+    return fit if isinstance(fit, Chained) else thinned(fit, MOST_DRAWS)
 
 
 def _layout(curve: Curve | Mixture, first: Fit) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from scipy.special import gammaln
 
 from bayescale.decide.information.pilots import Pilot
 from bayescale.errors import PlanError, unknown
-from bayescale.posterior import Curve, Fit, Mixture, Posterior, Stacked, keyed_generator
+from bayescale.posterior import Curve, Fit, Mixture, Posterior, keyed_generator
 
 BLOCK = 64  # outcomes whose densities are held at a time
 # Nodes of the integral over a shared offset, its reach in standard deviations, steps that close in on its centre.
@@ -184,7 +184,7 @@ def log_likelihood(
 def _known_offset(fit: Posterior, sweep: str) -> np.ndarray:
     """Draws of the offset of a fitted sweep, shape (draw,)."""
     out = []
-    for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
+    for member, draws in fit.parts:
         out.append(_offset_of(member, sweep)[draws])
     return np.concatenate(out)
 

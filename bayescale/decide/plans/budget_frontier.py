@@ -68,7 +68,7 @@ def budget_frontier(
     if not ends[0] < ends[1]:
         raise PlanError(f"budgets from {low:g} to {high:g} FLOP (expected the smaller one first)")
     first = fit.members[0]
-    where = first.groups(architecture, task, study)
+    where = fit.groups(architecture, task, study)
     given = read_given(further)
     reach = Reach.of(fit, where, target, kind, given)
     sides = [IsoFlop(reach.curve, float(np.log(c))).candidates()[0] for c in ends]
@@ -94,7 +94,7 @@ def budget_frontier(
             "target_loss": target,
             "kind": kind,
             "share": share,
-            "unit": first.model.loss_unit,
+            "unit": fit.unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
             **stated(given),

@@ -168,8 +168,7 @@ def cheapest(
         restarts=restarts,
         failed=failed,
     )
-    first = fit.members[0]
-    where = first.groups(architecture, task, study)
+    where = fit.groups(architecture, task, study)
     given = read_given(further)
     reach = Reach.of(fit, where, target, kind, given)
 
@@ -203,7 +202,7 @@ def cheapest(
             "target_loss": target,
             "probability": probability,
             "kind": kind,
-            "unit": first.model.loss_unit,
+            "unit": fit.unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
             **stated(given),

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from bayescale.decide.plans.preregistration import content_hash
 from bayescale.decide.plans.support import calibration, floors
 from bayescale.errors import PlanError
-from bayescale.posterior import Fit, Group, Posterior, Side, Stacked
-from bayescale.predict import FLOP_PER_PARAM_TOKEN, Backtest, assumption, complete, distance_note
+from bayescale.posterior import Chained, Fit, Group, Posterior, Side, Stacked, curve_of
+from bayescale.predict import (
+    FLOP_PER_PARAM_TOKEN,
+    Backtest,
+    assumption,
+    complete,
+    distance_note,
+    upstream_notes,
+)
 
 ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that is mentioned
 
@@ -19,7 +27,7 @@ ACCOUNTING = 0.1  # relative difference of reported compute and 6·N·D that is 
 def admit(fit: Posterior, allow_unconverged: bool, allow_experimental: bool) -> None:
     """Refuse a fit that missed the gate, or whose model is experimental, unless the caller allows it."""
     fit.require_converged(allow_unconverged)
-    for spec in (member.model.spec for member in fit.members):
+    for spec in (member.model.spec for member in _steps(fit)):
         if spec.status == "experimental" and not allow_experimental:
             raise PlanError(f"model {spec.name!r} is experimental; pass allow_experimental=True")
 
@@ -45,9 +53,10 @@ def grounds(
     )
     first = fit.members[0]
     said = [
-        *([str(fit)] if isinstance(fit, Stacked) else []),
+        *([str(fit)] if isinstance(fit, Stacked | Chained) else []),
         distance_note(first, points, [where["architecture"]]),
         assumption(fit),
+        *_of_the_loss(fit, where, points),
         *calibration(fit, points, backtest),
         *floors(fit),
         *dict.fromkeys(
@@ -67,14 +76,31 @@ def grounds(
     return [*said, *_other_accounting(first)]
 
 
+def _steps(fit: Posterior) -> tuple[Fit, ...]:
+    """Every fit that a posterior is made of."""
+    return (*fit.members, fit.second) if isinstance(fit, Chained) else fit.members
+
+
+def _of_the_loss(
+    fit: Posterior, where: Mapping[Side, Group], points: Mapping[str, xr.DataArray]
+) -> list[str]:
+    """Of a chain: whether the loss of the actions is one that its second step was fitted to."""
+    if not isinstance(fit, Chained):
+        return []
+    curve = curve_of(fit.first, fit.first_groups(dict(where)))
+    logs = {axis: np.log(points[axis].to_numpy())[None] for axis in ("params", "tokens")}
+    return upstream_notes(fit, curve.loss(curve.log_reducible(logs)))
+
+
 def provenance(fit: Posterior) -> dict[str, Any]:
     """Hashes of model, priors and data, seed and versions."""
-    if isinstance(fit, Stacked):
-        of = {"model": str(fit), "model_hash": fit.hash, "stack": fit.to_dict()}
+    if isinstance(fit, Stacked | Chained):
+        kind = "stack" if isinstance(fit, Stacked) else "chain"
+        of = {"model": str(fit), "model_hash": fit.hash, kind: fit.to_dict()}
     else:
         of = {"model": fit.model.spec.name, "model_hash": fit.model.hash}
     return of | {
-        "priors_hash": content_hash({"priors": [_priors(m) for m in fit.members]}),
+        "priors_hash": content_hash({"priors": [_priors(m) for m in _steps(fit)]}),
         "data_hash": fit.data_hash,
         "seed": fit.seed,
         "versions": fit.members[0].versions,

@@ -107,8 +107,7 @@ def pareto(
     ends = [Budget(compute=c).flop for c in (low, high)]
     if not ends[0] < ends[1]:
         raise PlanError(f"budgets from {low:g} to {high:g} FLOP (expected the smaller one first)")
-    first = fit.members[0]
-    where = first.groups(architecture, task, study)
+    where = fit.groups(architecture, task, study)
     given = read_given(further)
     iso = IsoFlop.of(fit, where, ends[0], given)
     (asked,) = read_risks(Expectation() if risk is None else risk, iso.curve)
@@ -138,7 +137,7 @@ def pareto(
             "objectives": objectives,
             "risk": measure.name,
             "fleets": [fleet.hardware for fleet in kinds],
-            "unit": first.model.loss_unit,
+            "unit": fit.unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
             **stated(given),

@@ -91,7 +91,7 @@ def plan(
     if target_loss is not None:
         require_target(target_loss)
     first = fit.members[0]  # all have the same runs and labels
-    where = first.groups(architecture, task, study)
+    where = fit.groups(architecture, task, study)
     given = read_given(further)
     iso = IsoFlop.of(fit, where, budget, given)
     risks = read_risks(risk, iso.curve)
@@ -130,7 +130,7 @@ def plan(
             "dollars": budget.cost,
             "risk": [r.name for r in risks],
             "target_loss": target_loss,
-            "unit": first.model.loss_unit,
+            "unit": fit.unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
             **stated(given),

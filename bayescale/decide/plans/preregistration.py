@@ -10,9 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.posterior import Group, Posterior, Side, Stacked, group_curve, named_quantiles
+from bayescale.posterior import (
+    Chained,
+    Group,
+    Linked,
+    Mixture,
+    Posterior,
+    Side,
+    curve_of,
+    group_curve,
+    keyed_generator,
+    named_quantiles,
+)
 from bayescale.posterior.uncertain import Uncertain
-from bayescale.predict import Noise, campaign_offset, mixture, run_centre, run_log_loss
+from bayescale.predict import (
+    Noise,
+    campaign_offset,
+    error_of_run,
+    mixture,
+    run_centre,
+    run_log_loss,
+)
 
 KEPT = 400  # draws of a forecast that a plan keeps
 SEAL = "hash"
@@ -89,8 +107,8 @@ class RunForecast:
         given: Mapping[str, Uncertain] | None = None,
     ) -> RunForecast:
         """Forecast one run as :func:`bayescale.predict` does with ``kind="run"``, and keep 400 of the draws."""
-        parts = []
-        for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
+        parts = _chain_parts(fit, where, params, tokens, given) if isinstance(fit, Chained) else []
+        for member, draws in () if isinstance(fit, Chained) else fit.parts:
             curve = group_curve(member, where, given=given)
             logs = {"params": np.log([[params]]), "tokens": np.log([[tokens]])}
             campaign = np.log(curve.loss(curve.log_reducible(logs)))
@@ -147,6 +165,25 @@ class RunForecast:
         """What :meth:`to_dict` gave."""
         parts = tuple(Part.from_dict(part) for part in content["parts"])
         return cls(content["risk"], content["params"], content["tokens"], parts)
+
+
+def _chain_parts(
+    chain: Chained,
+    where: dict[Side, Group],
+    params: float,
+    tokens: float,
+    given: Mapping[str, Uncertain] | None,
+) -> list[Part]:
+    """Of a chain: the noise of the error is kept, that of the loss of the run is in the draws of its centre."""
+    curve, parts = curve_of(chain, where, given=given), []
+    rng = keyed_generator(chain.onto.seed, "noise", list(where.values()))
+    logs = {"params": np.log([[params]]), "tokens": np.log([[tokens]])}
+    for i, part in enumerate(curve.parts if isinstance(curve, Mixture) else (curve,)):
+        if isinstance(part, Linked):
+            upstream = part.upstream(part.log_reducible(logs))
+            noise, centre = error_of_run(chain, where, part, i, upstream)
+            parts.append(Part(noise, centre[:, 0], noise.simulate(centre, rng)[:, 0]))
+    return parts
 
 
 def content_hash(content: Mapping[str, Any]) -> str:

@@ -16,9 +16,9 @@ from bayescale.decide.plans.isoflop import joint_curve
 from bayescale.decide.plans.montecarlo import mean_error
 from bayescale.errors import PlanError, unknown
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
-from bayescale.posterior import Curve, Group, Mixture, Posterior, Side, Stacked
+from bayescale.posterior import Chained, Curve, Group, Linked, Mixture, Posterior, Side
 from bayescale.posterior.uncertain import Uncertain
-from bayescale.predict import campaign_offset
+from bayescale.predict import campaign_offset, first_offset, second_offset
 
 TargetKind = Literal["campaign", "expected"]
 LARGEST_PARAMS = float(np.log(1e20))
@@ -81,8 +81,7 @@ class Reach:
         given: Mapping[str, Uncertain] | None = None,
     ) -> Reach:
         """Take the draws of one group of a fit, or of a stack; ``given`` states further inputs of the law."""
-        curve = joint_curve(fit, where, given)
-        offset = target_offset(fit, where, kind, len(curve.floor))
+        curve, offset = in_campaign(fit, where, kind, joint_curve(fit, where, given))
         chains = 1 if isinstance(curve, Mixture) else fit.members[0].posterior.sizes["chain"]
         return cls(curve, require_target(target) * np.exp(-offset), offset, chains)
 
@@ -135,19 +134,37 @@ class Reach:
         return [Inverse(p, p.reducible(t)) for p, t in zip(parts, targets, strict=True)]
 
 
-def target_offset(
-    fit: Posterior, where: dict[Side, Group], kind: TargetKind, count: int
-) -> np.ndarray:
-    """Offset of the log loss of every draw: of a new campaign, each member of a stack keeping its own, or zero."""
+def in_campaign(
+    fit: Posterior, where: dict[Side, Group], kind: TargetKind, curve: Curve | Mixture
+) -> tuple[Curve | Mixture, np.ndarray]:
+    """The curve in a new campaign, and the offset of the log loss of every draw there, shape (draw,).
+
+    The offset is of the campaign, each member of a stack keeping its own, or zero; of a chain that of the error, and
+    the curve holds that of the loss.
+    """
     if kind not in get_args(TargetKind):
         raise unknown("kind of target", str(kind), get_args(TargetKind))
     if kind == "expected":
-        return np.zeros(count)
+        return curve, np.zeros(len(curve.floor))
+    if isinstance(fit, Chained):
+        return _shifted(curve, first_offset(fit, where)), second_offset(fit, where)
     out = []
-    for member, draws in fit.parts if isinstance(fit, Stacked) else [(fit, slice(None))]:
+    for member, draws in fit.parts:
         theta = {k: v.to_numpy().ravel() for k, v in member.parameters(where).items()}
         out.append(campaign_offset(member, where, theta)[draws])
-    return np.concatenate(out)
+    return curve, np.concatenate(out)
+
+
+def _shifted(curve: Curve | Mixture, offset: np.ndarray) -> Curve | Mixture:
+    if isinstance(curve, Mixture):
+        ends = np.cumsum([len(part.floor) for part in curve.parts])[:-1]
+        pairs = zip(curve.parts, np.split(offset, ends), strict=True)
+        return Mixture(tuple(_moved(part, own) for part, own in pairs))
+    return _moved(curve, offset)
+
+
+def _moved(curve: Curve, offset: np.ndarray) -> Curve:
+    return curve.shifted(offset) if isinstance(curve, Linked) else curve
 
 
 def enough(needed: np.ndarray, probability: float) -> np.ndarray:

@@ -21,7 +21,15 @@ from bayescale.decide.plans.selection import Selection
 from bayescale.decide.risks.risk import Risk
 from bayescale.decide.risks.waste import Waste, of_waste
 from bayescale.errors import PlanError
-from bayescale.posterior import PROBS, Fit, Group, Posterior, Side, require_posterior
+from bayescale.posterior import (
+    PROBS,
+    Fit,
+    Group,
+    Posterior,
+    Side,
+    require_one_step,
+    require_posterior,
+)
 from bayescale.posterior.uncertain import Uncertain
 from bayescale.predict import assumption
 
@@ -87,6 +95,7 @@ def select(
     closer together are not seen.
     """
     require_posterior(fit, "select")
+    require_one_step(fit, "select")
     admit(fit, allow_unconverged, allow_experimental)
     budget = budget if isinstance(budget, Budget) else Budget(compute=budget)
     first = fit.members[0]
@@ -131,7 +140,7 @@ def select(
             "risk": measure.name,
             "low": float(np.exp(log_compute[0])),
             "high": float(np.exp(log_compute[-1])),
-            "unit": first.model.loss_unit,
+            "unit": fit.unit,
             "assumes": assumption(fit),
             **{s: str(g) for s, g in shared.items() if s != by},
             **stated(given),

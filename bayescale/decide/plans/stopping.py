@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, fitted_compute, grounds, provenance
 from bayescale.decide.plans.isoflop import IsoFlop, size_range
 from bayescale.decide.plans.numbers import si
-from bayescale.decide.plans.reach import TargetKind, target_offset
+from bayescale.decide.plans.reach import TargetKind, in_campaign
 from bayescale.decide.plans.values import Value
 from bayescale.errors import PlanError
 from bayescale.posterior import Group, Posterior, named_quantiles, require_posterior
@@ -150,7 +150,7 @@ def stopping(
     require_posterior(fit, "stopping")
     admit(fit, allow_unconverged, allow_experimental)
     first = fit.members[0]
-    where = first.groups(architecture, task, study)
+    where = fit.groups(architecture, task, study)
     fitted = fitted_compute(first)
     start = max(fitted[0], LEAST_FLOP) if low is None else low
     end = min(fitted[1] * BEYOND, MOST_FLOP) if high is None else high
@@ -166,7 +166,8 @@ def stopping(
         raise PlanError(f"budgets from {start:g} to {end:g} FLOP (expected the smaller one first)")
     given = read_given(further)
     iso = IsoFlop.of(fit, where, ends[0], given)
-    offset = target_offset(fit, where, kind, len(iso.curve.floor))
+    curve, offset = in_campaign(fit, where, kind, iso.curve)
+    iso = replace(iso, curve=curve)
     rate = ends[0].rate_draws(len(offset), fit.seed)
     if rate is None:  # for the type checker: all three are required
         raise PlanError("stopping needs price_per_hour, mfu and hardware")
@@ -196,7 +197,7 @@ def stopping(
             "low": float(start),
             "high": float(end),
             "kind": kind,
-            "unit": first.model.loss_unit,
+            "unit": fit.unit,
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
             **stated(given),
