@@ -22,7 +22,7 @@ PUBLIC = {
     "forecast": ["Extrapolation", "Forecast", "New", "extrapolation", "grid", "predict"],
     "decide": ["Budget", "CVaR", "Constraints", "Expectation", "Plan", "Quantile", "Waste", "plan"],
     "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
-    "budget": ["Cheapest", "budget_frontier", "cheapest"],
+    "budget": ["Cheapest", "Needed", "budget_frontier", "cheapest", "needed"],
     "choose": ["Selection", "select"],
     "stop": ["ByAccuracy", "IfReached", "PerNat", "Stopping", "pareto", "stopping"],
     "inform": ["Design", "Pilot", "design", "load_pilots"],

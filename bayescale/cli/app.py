@@ -22,6 +22,7 @@ from bayescale.cli.listing import (
     show_model,
 )
 from bayescale.cli.monitoring import monitor
+from bayescale.cli.needed import needed
 from bayescale.cli.pareto import pareto
 from bayescale.cli.planning import plan
 from bayescale.cli.plotting import plot
@@ -70,6 +71,7 @@ app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(select, name="select")
 app.command(cheapest, name="cheapest")
+app.command(needed, name="needed")
 app.command(stopping, name="stopping")
 app.command(pareto, name="pareto")
 app.command(lifetime, name="lifetime")

@@ -26,6 +26,8 @@ from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.judging import Preferred
 from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
+from bayescale.decide.plans.needed import Needed
+from bayescale.decide.plans.needing import needed
 from bayescale.decide.plans.pareto import pareto, pareto_set
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.plan_file import load_plan
@@ -80,6 +82,7 @@ __all__ = [
     "MinimaxRegret",
     "Money",
     "Monitored",
+    "Needed",
     "PMiss",
     "Part",
     "PerNat",
@@ -127,6 +130,7 @@ __all__ = [
     "load_plan",
     "load_problem",
     "monitor",
+    "needed",
     "pareto",
     "pareto_set",
     "parse_risk",

@@ -6,6 +6,7 @@ from bayescale.plots.fan import curve
 from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
 from bayescale.plots.ledger import ledger, ledger_numbers
+from bayescale.plots.needed import needed
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
 from bayescale.plots.pareto import pareto
 from bayescale.plots.pilots import pilots
@@ -31,6 +32,7 @@ __all__ = [
     "ledger",
     "ledger_numbers",
     "monitor",
+    "needed",
     "pareto",
     "pilots",
     "posterior",
