@@ -23,7 +23,7 @@ PUBLIC = {
     "decide": ["Budget", "CVaR", "Constraints", "Expectation", "Plan", "Quantile", "Waste", "plan"],
     "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
     "budget": ["Cheapest", "Needed", "budget_frontier", "cheapest", "needed"],
-    "choose": ["Selection", "select"],
+    "choose": ["Scaled", "Selection", "scale_up", "select"],
     "stop": ["ByAccuracy", "IfReached", "PerNat", "Stopping", "pareto", "stopping"],
     "inform": ["Design", "Pilot", "design", "load_pilots"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],

@@ -34,6 +34,8 @@ from bayescale.decide.plans.plan_file import load_plan
 from bayescale.decide.plans.planning import plan
 from bayescale.decide.plans.preregistration import Part, RunForecast
 from bayescale.decide.plans.problem import Problem, load_problem
+from bayescale.decide.plans.scaled import Scaled
+from bayescale.decide.plans.scaling_up import scale_up
 from bayescale.decide.plans.selecting import select
 from bayescale.decide.plans.selection import Selection
 from bayescale.decide.plans.stopping import Stopping, stopping
@@ -98,6 +100,7 @@ __all__ = [
     "RunForecast",
     "RunStatus",
     "SampleWorth",
+    "Scaled",
     "Score",
     "Selection",
     "Stopping",
@@ -138,6 +141,7 @@ __all__ = [
     "predict_gap",
     "record",
     "require_moment",
+    "scale_up",
     "score_plan",
     "select",
     "stopping",

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bayescale.laws.core import Axis
 from bayescale.laws.namespace import Array, Namespace
 from bayescale.laws.parameter import Parameter
 
@@ -33,6 +34,8 @@ BLEND = Parameter(
     "how depth, width and resolution combine: to the tightest (0), or by their sum (1)",
 )
 DIMENSIONS = ("depth", "width", "resolution")
+# What a run is given of each.
+INPUTS = tuple(f"{dimension}_multiple" for dimension in DIMENSIONS)
 FLOP_POWER = (1.0, 2.0, 2.0)  # of a dense convolution in its depth, width and resolution
 
 
@@ -46,25 +49,23 @@ def shares(theta: Mapping[str, Array]) -> tuple[Array, Array, Array]:
 def compound(
     xp: Namespace, beside: Mapping[str, Array], theta: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Effective log C; exactly the given one for a base network. Dimensions are logs of multiples of the base's."""
+    """Effective log C; the given one for a base network. Dimensions are logs of multiples of the base's."""
     return {"compute": beside["compute"] + log_worth(xp, beside, theta)}
 
 
 def log_worth(xp: Namespace, beside: Mapping[str, Array], theta: Mapping[str, Array]) -> Array:
     """log C'/C of a mix, at most zero: of its FLOP multiple, what the best mix of the same error would take."""
     rate = theta["alpha"] / theta["blend"]
-    total, log_sum = 0.0, None
-    for name, power, share in zip(DIMENSIONS, FLOP_POWER, shares(theta), strict=True):
-        spent = power * beside[name]
-        total = total + spent
-        term = xp.log(share) - rate * spent / share
-        log_sum = term if log_sum is None else xp.logaddexp(log_sum, term)
-    return -log_sum / rate - total
+    spent = [power * beside[name] for name, power in zip(INPUTS, FLOP_POWER, strict=True)]
+    depth, width, resolution = (
+        xp.log(share) - rate * x / share for x, share in zip(spent, shares(theta), strict=True)
+    )
+    return -xp.logaddexp(xp.logaddexp(depth, width), resolution) / rate - sum(spent)
 
 
-def span(logs: Mapping[str, Array]) -> dict[str, tuple[Array, Array]]:
+def span(logs: Mapping[str, Array]) -> dict[Axis, tuple[Array, Array]]:
     """Smallest and largest effective log C: the base network's, where the mix is worth nothing, and C itself."""
-    total = sum(p * logs[name] for name, p in zip(DIMENSIONS, FLOP_POWER, strict=True))
+    total = sum(p * logs[name] for name, p in zip(INPUTS, FLOP_POWER, strict=True))
     return {"compute": (logs["compute"] - np.maximum(total, 0.0), logs["compute"])}
 
 
@@ -76,9 +77,10 @@ def log_flop_multiple(
     Parameters
     ----------
     depth, width, resolution : array
+        Logs.
     pointwise : float
         Share of the base's FLOP in convolutions that mix channels, which grow as w²; depthwise ones grow as w. Of a
-        depthwise-separable layer of K × K with M outputs it is M/(K² + M) (Howard et al. 2017, arXiv:1704.04861, eq. 5).
+        depthwise-separable layer of K × K with M outputs it is M/(K² + M) (Howard et al. 2017, eq. 5).
 
     Notes
     -----

@@ -13,6 +13,7 @@ from bayescale.plots.pilots import pilots
 from bayescale.plots.prior import prior
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
+from bayescale.plots.scaled import scaled
 from bayescale.plots.selection import selection
 from bayescale.plots.stopping import stopping
 from bayescale.plots.training import monitor
@@ -41,6 +42,7 @@ __all__ = [
     "ranks",
     "ranks_numbers",
     "save",
+    "scaled",
     "selection",
     "stacking",
     "stacking_numbers",

@@ -20,8 +20,8 @@ class Scaled:
         Quantiles of a, b, c: the multiples of depth, width and resolution of the first step, and of the shares
         ``share_depth, share_width, share_resolution`` of the log of the FLOP multiple.
     steps : Dataset
-        Dims ``phi`` and ``quantile``: ``depth, width, resolution`` of the best mix at φ steps, the expected ``loss`` of it
-        and, all FLOP in one dimension, ``loss_depth, loss_width, loss_resolution``; ``flops`` (phi).
+        Dims ``phi`` and ``quantile``: ``depth, width, resolution`` of the best mix at φ steps, the expected ``loss`` of
+        it and, all FLOP in one dimension, ``loss_depth, loss_width, loss_resolution``; ``flops`` (phi).
     stop : dict
         Quantiles of φ* at which accuracy per FLOP (``per_flop``) and per parameter (``per_parameter``) are highest, to
         fall from there, and at which a further step gains less than ``least_gain`` (``gain``); infinite where a step
@@ -61,16 +61,17 @@ class Scaled:
         return found
 
     def __str__(self) -> str:
-        p, names = self.problem, {"a": "depth", "b": "width", "c": "resolution"}
+        p = self.problem
         mix = ", ".join(
-            f"{letter} = {self.step[letter]['median']:.2f} [{self.step[letter]['lo90']:.2f}–{self.step[letter]['hi90']:.2f}]"
-            for letter in names
+            f"{letter} = {at['median']:.2f} [{at['lo90']:.2f}–{at['hi90']:.2f}]"
+            for letter, at in ((letter, self.step[letter]) for letter in "abc")
         )
         said = [f"Best {p['multiple']:g} × FLOP, depth, width, resolution [90 %]: {mix}"]
         for row in self.rows():
             said.append(
                 f"  φ = {row['phi']:g}: {row['flops']:.3g} FLOP, {row['depth']:.2f} × {row['width']:.2f} × "
-                f"{row['resolution']:.2f}, loss {row['loss_median']:.4f} [{row['loss_lo90']:.4f}–{row['loss_hi90']:.4f}]"
+                f"{row['resolution']:.2f}, loss {row['loss_median']:.4f} "
+                f"[{row['loss_lo90']:.4f}–{row['loss_hi90']:.4f}]"
             )
         words = {
             "per_flop": "accuracy per FLOP is highest at",

@@ -13,7 +13,7 @@ from bayescale.decide.plans.scaled import Scaled
 from bayescale.decide.plans.support import calibration, floors
 from bayescale.errors import PlanError
 from bayescale.laws import lowest_on_grid
-from bayescale.laws.compound import DIMENSIONS, FLOP_POWER, log_flop_multiple, shares
+from bayescale.laws.compound import DIMENSIONS, FLOP_POWER, INPUTS, log_flop_multiple, shares
 from bayescale.posterior import (
     PROBS,
     QUANTILES,
@@ -91,15 +91,15 @@ def scale_up(
     least_gain = _more_than(least_gain, "least_gain", 0.0)
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 50:
         raise PlanError(f"steps = {steps!r} (expected a whole number from 1 to 50)")
-    if isinstance(pointwise, bool) or not isinstance(pointwise, Real) or not 0 <= pointwise <= 1:
-        raise PlanError(f"pointwise = {pointwise!r} (expected a share from 0 to 1)")
+    if not 0.0 <= (pointwise := _number(pointwise, "pointwise")) <= 1.0:
+        raise PlanError(f"pointwise = {pointwise:g} (expected a share from 0 to 1)")
     where = fit.groups(architecture, task, study)
     base = _base(fit, where["architecture"]) if base_flops is None else base_flops
     log_base = float(np.log(_more_than(base, "base_flops", 0.0)))
     curve = group_curve(fit, where)
     phi = np.arange(steps + 1.0)
     log_multiple = phi * np.log(multiple)
-    mixes = {m: best_mix(curve.theta, m, float(pointwise)) for m in log_multiple[1:]}
+    mixes = {m: best_mix(curve.theta, m, pointwise) for m in log_multiple[1:]}
     first = mixes[log_multiple[1]]
     step = {
         letter: named_quantiles(np.exp(first[name]))
@@ -124,12 +124,12 @@ def scale_up(
             "multiple": multiple,
             "steps": steps,
             "least_gain": least_gain,
-            "pointwise": float(pointwise),
+            "pointwise": pointwise,
             "unit": fit.model.loss_unit,
             **{side: str(group) for side, group in where.items()},
         },
         step=step,
-        steps=_table(curve, log_base, phi, log_multiple, mixes, float(pointwise)),
+        steps=_table(curve, log_base, phi, log_multiple, mixes, pointwise),
         stop={name: named_quantiles(at) for name, at in stop.items()},
         p_past={name: float((at <= 0.0).mean()) for name, at in stop.items()},
         caveats=tuple(caveats),
@@ -137,10 +137,14 @@ def scale_up(
     )
 
 
-def _more_than(value: object, name: str, low: float) -> float:
+def _number(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise PlanError(f"{name} = {value!r} (expected a number)")
-    number = float(value)
+    return float(value)
+
+
+def _more_than(value: object, name: str, low: float) -> float:
+    number = _number(value, name)
     if not (np.isfinite(number) and number > low):
         raise PlanError(f"{name} = {number:g} (expected a number above {low:g})")
     return number
@@ -231,10 +235,10 @@ def _one_width(log_multiple: float, pointwise: float) -> float:
 
 def _loss(curve: Curve, log_base: float, mix: Mapping[str, np.ndarray]) -> np.ndarray:
     """Expected loss of every draw at its own mix, shape (draw,)."""
-    logs = {name: value[:, None] for name, value in mix.items()}
+    logs = {name: mix[short][:, None] for name, short in zip(INPUTS, DIMENSIONS, strict=True)}
     # The law reads a mix beside the FLOP that it takes of dense convolutions, whatever these are.
-    dense = sum(p * logs[name] for name, p in zip(DIMENSIONS, FLOP_POWER, strict=True))
-    logs["compute"] = log_base + dense
+    dense = [p * logs[name] for name, p in zip(INPUTS, FLOP_POWER, strict=True)]
+    logs["compute"] = log_base + np.sum(dense, axis=0)
     return np.asarray(curve.loss(curve.log_reducible(logs))[:, 0])
 
 
