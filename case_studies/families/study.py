@@ -130,7 +130,7 @@ def figure(rows: pd.DataFrame) -> list[Path]:
         axes.axhline(1.0, color=GREY, linewidth=0.6)
         axes.set_ylabel("forecast / error of the largest")
         axes.set_ylim(0.85, 1.15)
-        axes.legend()
+        axes.legend(loc="lower left")
         return plots.save(canvas, HERE / "families.pdf")
 
 
