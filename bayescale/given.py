@@ -84,6 +84,19 @@ GIVEN: dict[str, Given] = {
             said="taken as dense",
             aliases=("n_experts", "num_experts", "number_of_experts"),
         ),
+        *(
+            Given(
+                f"{dimension}_multiple",
+                f"{dimension} of a network over that of its base",
+                missing=1.0,
+                said=f"{dimension} taken to be of the best mix at its FLOP",
+                lowest=0.01,
+                highest=1e4,
+                count=False,
+                aliases=(f"{dimension}_mult", f"{dimension}_multiplier"),
+            )
+            for dimension in ("depth", "width", "resolution")
+        ),
     )
 }
 

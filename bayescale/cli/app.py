@@ -23,9 +23,11 @@ from bayescale.cli.listing import (
     show_model,
 )
 from bayescale.cli.monitoring import monitor
+from bayescale.cli.needed import needed
 from bayescale.cli.pareto import pareto
 from bayescale.cli.planning import plan
 from bayescale.cli.plotting import plot
+from bayescale.cli.scaling import scale_up
 from bayescale.cli.scoring import score
 from bayescale.cli.selecting import select
 from bayescale.cli.simulating import sbc
@@ -72,6 +74,8 @@ app.command(predict, name="predict")
 app.command(plan, name="plan")
 app.command(select, name="select")
 app.command(cheapest, name="cheapest")
+app.command(needed, name="needed")
+app.command(scale_up, name="scale-up")
 app.command(stopping, name="stopping")
 app.command(pareto, name="pareto")
 app.command(lifetime, name="lifetime")

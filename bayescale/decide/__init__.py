@@ -26,12 +26,16 @@ from bayescale.decide.plans.extrapolation import Extrapolation, extrapolation
 from bayescale.decide.plans.isoflop import IsoFlop
 from bayescale.decide.plans.judging import Preferred
 from bayescale.decide.plans.lifetime import LifetimeOptimum, cheapest_lifetime, lifetime_optimum
+from bayescale.decide.plans.needed import Needed
+from bayescale.decide.plans.needing import needed
 from bayescale.decide.plans.pareto import pareto, pareto_set
 from bayescale.decide.plans.plan import Plan, Recommendation
 from bayescale.decide.plans.plan_file import load_plan
 from bayescale.decide.plans.planning import plan
 from bayescale.decide.plans.preregistration import Part, RunForecast
 from bayescale.decide.plans.problem import Problem, load_problem
+from bayescale.decide.plans.scaled import Scaled
+from bayescale.decide.plans.scaling_up import scale_up
 from bayescale.decide.plans.selecting import select
 from bayescale.decide.plans.selection import Selection
 from bayescale.decide.plans.stopping import Stopping, stopping
@@ -80,6 +84,7 @@ __all__ = [
     "MinimaxRegret",
     "Money",
     "Monitored",
+    "Needed",
     "PMiss",
     "Part",
     "PerNat",
@@ -95,6 +100,7 @@ __all__ = [
     "RunForecast",
     "RunStatus",
     "SampleWorth",
+    "Scaled",
     "Score",
     "Selection",
     "Stopping",
@@ -127,6 +133,7 @@ __all__ = [
     "load_plan",
     "load_problem",
     "monitor",
+    "needed",
     "pareto",
     "pareto_set",
     "parse_risk",
@@ -134,6 +141,7 @@ __all__ = [
     "predict_gap",
     "record",
     "require_moment",
+    "scale_up",
     "score_plan",
     "select",
     "stopping",

@@ -16,6 +16,12 @@ LAWS: dict[str, Law] = {
             CORES["joint"],
             LINKS["floor"],
         ),
+        Law(
+            "isoflop",
+            "isoFLOP profile: a power law along the frontier, a parabola in log N across it",
+            CORES["isoflop"],
+            LINKS["floor"],
+        ),
         Law("compute", "compute law", CORES["compute"], LINKS["floor"]),
         Law("parameter", "parameter law", CORES["params"], LINKS["floor"]),
         Law("data", "data law", CORES["tokens"], LINKS["floor"]),

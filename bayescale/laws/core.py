@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bayescale.laws import isoflop_core
 from bayescale.laws.namespace import Array, Namespace
 from bayescale.laws.parameter import Parameter
 
@@ -70,6 +71,9 @@ class Core:
         The reducible part R as printed in tables.
     source : str
         Paper and equation.
+    best : callable or None
+        ``(theta, total) -> u``: the centred log N of least loss at a centred log of N·D, of a core in both other than
+        the joint law, whose closed form is in :mod:`bayescale.laws.frontier`.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Core:
     complete: Callable[[Namespace, Mapping[str, Array]], dict[str, Array]]
     latex: str
     source: str
+    best: Callable[[Mapping[str, Array], Array], Array] | None = None
 
 
 def joint_log_reducible(
@@ -157,6 +162,16 @@ CORES: dict[str, Core] = {
             joint_complete,
             r"\left[(A N^{-\beta})^{1/\gamma} + (B D^{-\delta})^{1/\gamma}\right]^{\gamma}",
             "Hoffmann et al. 2022, eq. 2 (gamma = 1); Kaplan et al. 2020, eq. 1.5 (gamma = delta, no floor)",
+        ),
+        Core(
+            "isoflop",
+            ("params", "tokens"),
+            ((R0, ALPHA, ALLOCATION, *isoflop_core.PARAMETERS),),
+            isoflop_core.log_valley,
+            joint_complete,
+            r"\kappa C^{-\alpha}\,[1 + q\,(C/C_0)^{-h}\,(\log N - \log N^*)^2],\quad N^* \propto C^{a}",
+            "Hoffmann et al. 2022, section 3.2 (approach 2)",
+            isoflop_core.best,
         ),
         _one_axis("compute", ALPHA, r"\kappa C^{-\alpha}", "Henighan et al. 2020, eq. 1.1"),
         _one_axis("params", BETA, r"A N^{-\beta}", "Kaplan et al. 2020, eq. 1.1"),

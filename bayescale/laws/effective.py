@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bayescale.given import GIVEN, Given
-from bayescale.laws import repeated_data, routed
+from bayescale.laws import compound, repeated_data, routed
 from bayescale.laws.bends import BENDS, Bend
 from bayescale.laws.core import Axis
 from bayescale.laws.namespace import Array, Namespace
@@ -115,6 +115,18 @@ EFFECTIVE: dict[str, Effective] = {
             routed.span,
             r"N' = N\,(\hat{E}/E_{start})^{g - h \log N}",
             "Clark et al. 2022, eqs. 5 and 6, solved for the dense size of the same loss",
+        ),
+        Effective(
+            "compound",
+            "networks made deeper, wider or finer of input than their base",
+            ("compute",),
+            tuple(GIVEN[name] for name in compound.INPUTS),
+            (compound.DEPTH_SHARE, compound.WIDTH_SHARE, compound.BLEND),
+            compound.compound,
+            compound.span,
+            r"C' = C\,\left[\textstyle\sum_i s_i m_i^{-\alpha/(\gamma s_i)}\right]^{-\gamma/\alpha}/\prod_i m_i,\quad "
+            r"m = (d,\ w^2,\ r^2),\quad s_w = (1 - s_d)\,s_{w|},\quad s_r = 1 - s_d - s_w",
+            "Tan & Le 2019, eqs. 2 and 3, with the saturation of single dimensions of their figure 3 as a law",
         ),
     )
 }

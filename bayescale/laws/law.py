@@ -95,6 +95,11 @@ class Law:
         return self.core.inputs
 
     @property
+    def divides(self) -> bool:
+        """Whether a budget is divided between N and D."""
+        return set(self.inputs) == {"params", "tokens"}
+
+    @property
     def given(self) -> tuple[Given, ...]:
         """Further inputs, which its effective inputs and modifiers read, each once."""
         read = [given for part in self.parts for given in part.given]

@@ -6,12 +6,14 @@ from bayescale.plots.fan import curve
 from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
 from bayescale.plots.ledger import ledger, ledger_numbers
+from bayescale.plots.needed import needed
 from bayescale.plots.numbers import curve_numbers, frontier_numbers, posterior_numbers
 from bayescale.plots.pareto import pareto
 from bayescale.plots.pilots import pilots
 from bayescale.plots.prior import prior
 from bayescale.plots.ranks import ranks, ranks_numbers
 from bayescale.plots.reliability import calibration, calibration_numbers
+from bayescale.plots.scaled import scaled
 from bayescale.plots.selection import selection
 from bayescale.plots.stopping import stopping
 from bayescale.plots.training import monitor
@@ -31,6 +33,7 @@ __all__ = [
     "ledger",
     "ledger_numbers",
     "monitor",
+    "needed",
     "pareto",
     "pilots",
     "posterior",
@@ -39,6 +42,7 @@ __all__ = [
     "ranks",
     "ranks_numbers",
     "save",
+    "scaled",
     "selection",
     "stacking",
     "stacking_numbers",

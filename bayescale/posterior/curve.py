@@ -116,7 +116,14 @@ class Curve:
         return np.asarray({str(a): value for a, value in worth.items()}[axis])
 
     def param_share(self, logs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shape (draw, …)."""
+        """Share of N's term in the inner sum of the joint law, (A·N^−β)^(1/γ) over both; shape (draw, …).
+
+        Of a core without such terms it is what that share is at any optimum of the joint law, a.
+        """
+        if self.law.core.best is not None:
+            shape = np.broadcast_shapes(*(np.shape(value) for value in logs.values()))
+            like = np.broadcast_shapes(shape, (len(self.floor), *[1] * (len(shape) - 1)))
+            return np.broadcast_to(self._theta_of(len(shape))["a"], like)
         of_n, of_d = self.log_terms(logs)
         return np.asarray(expit(of_n - of_d))
 
@@ -203,11 +210,9 @@ class Curve:
         form (:func:`bayescale.laws.drifting_optimum`; on a grid where N and D are not what they are worth).
         """
         budgets = np.asarray(log_compute, float)
-        theta = {k: v.reshape(-1, *[1] * budgets.ndim) for k, v in self.theta.items()}
-        exact = joint_frontier(theta, self.pivots)
-        centre = exact.log_params(budgets[None])
+        centre, lowest = self._closed_form(budgets)
         if self.exact:
-            return centre, exact.log_reducible(budgets[None])
+            return centre, lowest
         # Without its path a draw may put the optimum where no model can be.
         half = 0.5 * (budgets - LOG_FLOP_PER_PARAM_TOKEN)
         centre = np.clip(centre, half - AWAY, half + AWAY)
@@ -216,7 +221,7 @@ class Curve:
         far = self.reaching(
             {"params": (low, high), "tokens": (totals.min() - high, totals.max() - low)}
         )
-        if self.given or self.law.bends:
+        if self.given or self.law.bends or self.law.core.best is not None:
             found = [
                 far._on_grid(total, around)
                 for total, around in zip(totals, centre.reshape(len(centre), -1).T, strict=True)
@@ -230,6 +235,19 @@ class Curve:
             self.theta, walks, totals - at - tokens_at, low - at, high - at
         )
         return centred.reshape(centre.shape) + at, log_r.reshape(centre.shape)
+
+    def _closed_form(self, budgets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log N* and log R* of the core at budgets, each of shape (draw, …)."""
+        theta = self._theta_of(budgets.ndim + 1)
+        core = self.law.core
+        if core.best is None:
+            exact = joint_frontier(theta, self.pivots)
+            return exact.log_params(budgets[None]), exact.log_reducible(budgets[None])
+        at, tokens_at = self.pivots["params"], self.pivots["tokens"]
+        total = budgets[None] - LOG_FLOP_PER_PARAM_TOKEN - at - tokens_at
+        u = core.best(theta, total)
+        log_r = core.log_reducible(numpy_namespace, {"params": u, "tokens": total - u}, theta)
+        return u + at, log_r
 
     def _on_grid(self, total: float, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log N and log R of the lowest point at one log N·D, each of shape (draw,)."""

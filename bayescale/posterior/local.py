@@ -50,7 +50,7 @@ def at_target(curve: Curve, target: Mapping[str, float]) -> dict[str, np.ndarray
 
 def check_target(target: Mapping[str, float], law: Law) -> None:
     """Raise unless a target says where on the curve it is: every axis of the law, or compute for a law in N and D."""
-    complete = [set(law.inputs)] + [{"compute"}] * (law.core.name == "joint")
+    complete = [set(law.inputs)] + [{"compute"}] * law.divides
     if set(target) not in complete:
         options = " or ".join(" and ".join(sorted(axes)) for axes in complete)
         raise ForecastError(

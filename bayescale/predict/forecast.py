@@ -207,7 +207,7 @@ def predict(
     }
     points = complete(locate(stated, at, tokens_per_byte))
     check_given(law, points)
-    on_frontier = law.core.name == "joint" and set(points) & set(AXES) == {"compute"}
+    on_frontier = law.divides and set(points) & set(AXES) == {"compute"}
     missing = [axis for axis in law.inputs if axis not in points]
     if missing and not on_frontier:
         raise ForecastError(

@@ -164,6 +164,6 @@ def check_derived_tokens(label: str, header: str, tokens: np.ndarray) -> None:
 
 
 # A unit that is none, with which a caller says that small numbers are meant.
-_PLAIN = {"params": "params", "tokens": "samples"}
+_PLAIN = {"params": "params", "tokens": "samples", "compute": "FLOP"}
 # Tried in this order: model sizes and token counts are mostly written in millions or billions.
 _FACTORS = (("M", 1e6), ("B", 1e9), ("T", 1e12), ("PFLOP", 1e15), ("EFLOP", 1e18), ("ZFLOP", 1e21))

@@ -28,7 +28,6 @@ from bayescale.decide.plans.numbers import si
 from bayescale.decide.risks.risk import Expectation
 from bayescale.decide.risks.waste import Waste
 from bayescale.errors import PlanError
-from bayescale.laws import joint_frontier
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
 from bayescale.posterior import (
     Chained,
@@ -260,8 +259,8 @@ def _off_valley(stakes: Stakes, pilot: Pilot) -> float:
     """
     curve = stakes.iso.curve
     part = curve.parts[0] if isinstance(curve, Mixture) else curve
-    frontier = joint_frontier({k: v[:, None] for k, v in part.theta.items()}, part.pivots)
+    plain = replace(part, walks={}, given={})
     log_n, log_d = np.log(np.array(pilot.runs)).T
     log_total = log_n + log_d
-    best_n = np.median(frontier.log_params(log_total[None] + LOG_FLOP_PER_PARAM_TOKEN), axis=0)
+    best_n = np.median(plain.optimum(log_total + LOG_FLOP_PER_PARAM_TOKEN)[0], axis=0)
     return float(np.abs(log_d - log_n - (log_total - 2.0 * best_n)).max() / np.log(10.0))

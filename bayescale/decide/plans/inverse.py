@@ -24,7 +24,8 @@ class Inverse:
 
     def log_tokens(self, log_n: np.ndarray) -> np.ndarray:
         """Infinite where no D reaches the target, or only one beyond any meaning."""
-        if self.curve.given or self.curve.law.bends:
+        law = self.curve.law
+        if self.curve.given or law.bends or law.core.best is not None:
             return self._searched(log_n)
         curve, t = self.curve, {k: v[:, None] for k, v in self.curve.theta.items()}
         u = log_n - curve.pivots["params"]

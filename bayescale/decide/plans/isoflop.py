@@ -41,7 +41,7 @@ def joint_curve(
         for needed in law.given:
             if needed.missing is None and needed.name not in (given or {}):
                 raise PlanError(f"law {law.name!r} reads {needed.name} ({needed.text}); state it")
-        if law.core.name != "joint":
+        if not law.divides:
             raise PlanError(
                 f"law {law.name!r} has no choice of N and D at a budget; fit a joint law (parameter-data)"
             )

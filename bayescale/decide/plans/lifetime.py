@@ -147,7 +147,9 @@ def cheapest_lifetime(
 ) -> LifetimeOptimum:
     """:func:`lifetime_optimum` under a curve; no closed form exists, each draw is searched on a grid that closes in."""
     if curve.law.core.name != "joint" or curve.upper is not None:
-        raise PlanError(f"law {curve.law.name!r} has no N and D to choose; fit a joint law")
+        raise PlanError(
+            f"law {curve.law.name!r} is not read backwards along N and D; fit a joint law"
+        )
     floor = curve.theta[curve.law.floor.name]
     target = float(draws_of(target_loss, "target_loss", POSITIVE, 1)[0])
     served = draws_of(served_tokens, "served_tokens", AT_LEAST_ZERO, len(floor), seed)[:, None]

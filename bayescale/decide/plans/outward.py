@@ -42,7 +42,7 @@ class Outward:
     @classmethod
     def of(cls, fit: Fit, where: dict[Side, Group], decades: np.ndarray) -> Outward:
         """Follow a group of a fit to these distances beyond the largest run of its architecture."""
-        curve, joint = group_curve(fit, where), fit.model.get_law().core.name == "joint"
+        curve, joint = group_curve(fit, where), fit.model.get_law().divides
         axis = "compute" if joint else fit.model.get_law().inputs[0]
         edge = fitted_edge(fit, axis, where["architecture"])
         log_scale = np.log(edge) + np.log(10.0) * decades

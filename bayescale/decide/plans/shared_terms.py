@@ -37,7 +37,8 @@ class SharedTerms:
         params, params_at = np.unique(log_params, return_inverse=True)
         tokens, tokens_at = np.unique(log_tokens, return_inverse=True)
         # What an input is worth may then hang on the other one.
-        mixed = bool(curve.given or (curve.law.bends and curve.law.given))
+        law = curve.law
+        mixed = bool(curve.given or (law.bends and law.given) or law.core.best is not None)
         if mixed or len(params) + len(tokens) > FEW * len(log_params):
             return None
         logs = curve.log_terms({"params": params[None], "tokens": tokens[None]})
