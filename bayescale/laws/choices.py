@@ -1,9 +1,9 @@
 """Choices that have a best value: how far a vocabulary or a shape is from its own, and what that costs.
 
-A best value moves with size as a power law, log v* = log v₀ + s·u, and what lies off it pays a factor on the reducible
-loss, R' = R·e^(c·z²/2) with z the log of the value over the best one: to second order whatever the true curve is. Tao et
-al. 2024 (arXiv:2407.13623) find vocabularies that grow with N; Kaplan et al. 2020 (arXiv:2001.08361) a loss that hardly
-hangs on the aspect ratio.
+A best value moves with size as a power law, log v* = log v₀ + s·u, and what lies off it pays a factor on the
+reducible loss, R' = R·e^(c·z²/2) with z the log of the value over the best one: to second order whatever the true
+curve is. Tao et al. 2024 (arXiv:2407.13623) find vocabularies that grow with N; Kaplan et al. 2020 (arXiv:2001.08361)
+a loss that hardly hangs on the aspect ratio.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Distillation: the loss of a student, between what it would reach alone and its teacher.
 
-Busbridge et al. 2025 (arXiv:2502.08606), as quoted: L_S = L_T + L_T^(−c₀)·(1 + (L_T/(L̃_S·d₁))^(1/f₁))^(−c₁f₁)·R(N, D), with
-L_T the teacher's loss, L̃_S what the student would reach by supervised training on the same N and D, and R the law of the
-student. The middle factor turns at L_T = d₁·L̃_S: beyond it a better teacher teaches worse (the capacity gap). L_T stands
-for the floor, so that a model of students has none of its own.
+Busbridge et al. 2025 (arXiv:2502.08606), as quoted: L_S = L_T + L_T^(−c₀)·(1 + (L_T/(L̃_S·d₁))^(1/f₁))^(−c₁f₁)·R(N,
+D), with L_T the teacher's loss, L̃_S what the student would reach by supervised training on the same N and D, and R
+the law of the student. The middle factor turns at L_T = d₁·L̃_S: beyond it a better teacher teaches worse (the
+capacity gap). L_T stands for the floor, so that a model of students has none of its own.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def _of_domains(domains: int) -> Effective:
         tuple(mixture.worth_of(j) for j in range(1, domains + 1)),
         partial(mixture.of_tokens, domains),
         mixture.span,
-        r"D' = D\,\sum_j w_j r_j \big/ \sum_j w_j/K",
+        r"D' = D\,K \sum_j w_j r_j / \sum_j w_j",
         "by case_studies/mixture; effective data as Hernandez et al. 2021",
     )
 

@@ -1,10 +1,10 @@
 """Data of several kinds: what a token of each is worth for a task, and data of higher or lower quality.
 
-Training data are a mixture of K domains with shares r on the simplex. For a task, D' = D·Σ w_j r_j counts tokens by what
-one of each domain is worth, over that of the even mixture: a task next to one domain sees mostly the tokens of that
-domain, also where they are few, which makes its loss steep as a share goes to zero. Ye et al. 2024 (arXiv:2403.16952)
-have L = c + k·e^(t·r) instead, at one N and D; e^(t·r) is here a factor on the reducible loss. Of w and t only what
-differs between domains is seen: both are over the even mixture, and shares need not add to one.
+Training data are a mixture of K domains with shares r on the simplex. For a task, D' = D·Σ w_j r_j counts tokens by
+what one of each domain is worth, over that of the even mixture: a task next to one domain sees mostly the tokens of
+that domain, also where they are few, which makes its loss steep as a share goes to zero. Ye et al. 2024
+(arXiv:2403.16952) have L = c + k·e^(t·r) instead, at one N and D; e^(t·r) is here a factor on the reducible loss. Of
+w and t only what differs between domains is seen: both are over the even mixture, and shares need not add to one.
 """
 
 from __future__ import annotations

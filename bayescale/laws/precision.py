@@ -1,9 +1,10 @@
 """Precision: what parameters of few bits are worth, and what rounding them after training costs.
 
-Kumar et al. 2024 (arXiv:2411.04330), in centred logs. A network trained with P bits counts as one of N·(1 − e^(−P/P*))
-parameters, a factor for each of weights, activations and the cache of keys and values. Networks of one and two bits
-(Panferov et al. 2025, arXiv:2502.05003) lose more than that, hence N·(1 − e^(−(P/P*)^s)): the printed law is s = 1.
-Rounding a finished network to P bits adds a term to the loss that grows with D: what more tokens taught needs more bits.
+Kumar et al. 2024 (arXiv:2411.04330), in centred logs. A network trained with P bits counts as one of N·(1 −
+e^(−P/P*)) parameters, a factor for each of weights, activations and the cache of keys and values. Networks of one and
+two bits (Panferov et al. 2025, arXiv:2502.05003) lose more than that, hence N·(1 − e^(−(P/P*)^s)): the printed law is
+s = 1. Rounding a finished network to P bits adds a term to the loss that grows with D: what more tokens taught needs
+more bits.
 """
 
 from __future__ import annotations

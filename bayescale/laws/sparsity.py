@@ -1,8 +1,8 @@
 """Sparse networks: what parameters that a token does not see are worth, and how finely experts are cut.
 
 Of N parameters that a token sees, in a network of N/f, N' = N·f^(−g): g = 0 counts what is active, g = 1 everything.
-With experts cut into G pieces each, Krajewski et al. 2024 (arXiv:2402.07871) find L = c + (g·G^−γ + a)·N^−α + b·D^−β; the
-factor of the parameter term is what N' = N·((1 + ρ)/(1 + ρ·G^−γ))^(1/α) parameters at G = 1 are worth, ρ = g/a.
+With experts cut into G pieces each, Krajewski et al. 2024 (arXiv:2402.07871) find L = c + (g·G^−γ + a)·N^−α + b·D^−β;
+the factor of the parameter term is what N' = N·((1 + ρ)/(1 + ρ·G^−γ))^(1/α) parameters at G = 1 are worth, ρ = g/a.
 """
 
 from __future__ import annotations
