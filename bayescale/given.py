@@ -97,6 +97,114 @@ GIVEN: dict[str, Given] = {
             )
             for dimension in ("depth", "width", "resolution")
         ),
+        *(
+            Given(
+                f"{short}_bits",
+                f"bits of {said}",
+                # More than any number has, and its powers are still numbers.
+                missing=1e6,
+                said=f"{said} taken as exact",
+                highest=64.0,
+                count=False,
+                aliases=aliases,
+            )
+            for short, said, aliases in (
+                ("weight", "weights in training", ("w_bits", "bits_weights", "p_w")),
+                ("activation", "activations in training", ("a_bits", "bits_activations", "p_a")),
+                ("cache", "keys and values in training", ("kv_bits", "bits_kv", "p_kv")),
+                ("post", "weights after training", ("ptq_bits", "bits_after_training", "p_post")),
+            )
+        ),
+        *(
+            Given(
+                f"share_{domain}",
+                f"share of domain {domain} in the training data",
+                missing=None,
+                said="",
+                lowest=0.0,
+                highest=1.0,
+                linear=True,
+                count=False,
+                aliases=(f"r_{domain}", f"proportion_{domain}"),
+            )
+            for domain in range(1, 9)
+        ),
+        Given(
+            "quality",
+            "quality of the training data, over that of the usual ones",
+            missing=1.0,
+            said="data taken as of the usual quality",
+            lowest=1e-6,
+            highest=1e6,
+            count=False,
+            aliases=("data_quality",),
+        ),
+        Given(
+            "vocabulary",
+            "entries of the vocabulary",
+            # Fewer than any: what it stands for is that nothing is said, and the vocabulary the best one.
+            missing=1e-30,
+            said="vocabulary taken as the best one",
+            pivot="own",
+            aliases=("vocab_size", "vocabulary_size", "n_vocab"),
+        ),
+        Given(
+            "vocabulary_params",
+            "parameters of embeddings",
+            missing=None,
+            said="",
+            pivot="params",
+            aliases=("params_vocab", "params_embedding", "embedding_params"),
+        ),
+        Given(
+            "aspect_ratio",
+            "width over depth",
+            missing=1e-30,
+            said="shape taken as the best one",
+            pivot="own",
+            lowest=1e-3,
+            highest=1e6,
+            count=False,
+            aliases=("aspect", "width_over_depth"),
+        ),
+        Given(
+            "active_share",
+            "share of the parameters that a token sees",
+            missing=1.0,
+            said="all parameters taken as active",
+            lowest=1e-6,
+            highest=1.0,
+            count=False,
+            aliases=("active_fraction", "fraction_active"),
+        ),
+        Given(
+            "granularity",
+            "pieces that an expert of the usual size is cut into",
+            missing=1.0,
+            said="experts taken as of the usual size",
+            highest=1e6,
+            count=False,
+        ),
+        Given(
+            "teacher_loss",
+            "loss of the teacher",
+            missing=None,
+            said="",
+            lowest=1e-6,
+            highest=1e3,
+            count=False,
+            aliases=("loss_teacher",),
+        ),
+        Given(
+            "student_loss",
+            "loss that a student would reach without its teacher",
+            missing=None,
+            said="",
+            lowest=1e-6,
+            highest=1e3,
+            count=False,
+            aliases=("loss_supervised", "supervised_loss"),
+        ),
     )
 }
 

@@ -94,7 +94,8 @@ def show_model(
         say(f"  {readable(equation)}")
     say(f"  from {law.source}")
     for given in law.given:
-        say(f"  reads {given.name} besides {' and '.join(law.inputs)}; without it, {given.said}")
+        lacking = f"without it, {given.said}" if given.said else "every run must state it"
+        say(f"  reads {given.name} besides {' and '.join(law.inputs)}; {lacking}")
     say(f"  {spec.likelihood.family} noise of the log loss, {_drifting(spec)}\n")
     cells = [cell for row in rows for cell in _cells(row)]
     table(["parameter", "prior", "tasks", "unit", "pooled over, scale of τ"], cells)

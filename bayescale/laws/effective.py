@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from bayescale.given import GIVEN, Given
-from bayescale.laws import compound, repeated_data, routed
+from bayescale.laws import choices, compound, mixture, precision, repeated_data, routed, sparsity
 from bayescale.laws.bends import BENDS, Bend
 from bayescale.laws.core import Axis
 from bayescale.laws.namespace import Array, Namespace
@@ -79,6 +80,36 @@ def _bent(name: str, bend: Bend, axis: Axis) -> Effective:
     )
 
 
+def _of_bits(short: str, symbol: str, said: str) -> Effective:
+    """Few bits of one kind of number."""
+    return Effective(
+        f"{short}-bits",
+        f"{said} of few bits",
+        ("params",),
+        (GIVEN[f"{short}_bits"],),
+        precision.bits_parameters(short, symbol, said),
+        partial(precision.of_params, short),
+        partial(precision.span, short),
+        rf"N' = N\,(1 - e^{{-(P_{symbol}/P_{symbol}^*)^{{s_{symbol}}}}})",
+        "Kumar et al. 2024, appendix K (s = 1)",
+    )
+
+
+def _of_domains(domains: int) -> Effective:
+    """A mixture of so many domains."""
+    return Effective(
+        f"mixture-{domains}",
+        f"data of {domains} domains",
+        ("tokens",),
+        tuple(GIVEN[name] for name in mixture.shares(domains)),
+        tuple(mixture.worth_of(j) for j in range(1, domains + 1)),
+        partial(mixture.of_tokens, domains),
+        mixture.span,
+        r"D' = D\,K \sum_j w_j r_j / \sum_j w_j",
+        "by case_studies/mixture; effective data as Hernandez et al. 2021",
+    )
+
+
 EFFECTIVE: dict[str, Effective] = {
     effective.name: effective
     for effective in (
@@ -127,6 +158,59 @@ EFFECTIVE: dict[str, Effective] = {
             r"C' = C\,\left[\textstyle\sum_i s_i m_i^{-\alpha/(\gamma s_i)}\right]^{-\gamma/\alpha}/\prod_i m_i,\quad "
             r"m = (d,\ w^2,\ r^2),\quad s_w = (1 - s_d)\,s_{w|},\quad s_r = 1 - s_d - s_w",
             "Tan & Le 2019, eqs. 2 and 3, with the saturation of single dimensions of their figure 3 as a law",
+        ),
+        *(
+            _of_bits(*one)
+            for one in (
+                ("weight", "w", "weights"),
+                ("activation", "a", "activations"),
+                ("cache", "kv", "keys and values"),
+            )
+        ),
+        *(_of_domains(domains) for domains in range(2, mixture.MOST_DOMAINS + 1)),
+        Effective(
+            "data-quality",
+            "data of a stated quality",
+            ("tokens",),
+            (GIVEN["quality"],),
+            (mixture.QUALITY_POWER,),
+            mixture.by_quality,
+            mixture.quality_span,
+            r"D' = D\,Q^x",
+            "B/(D^beta Q^gamma) as quoted, x = gamma/beta",
+        ),
+        Effective(
+            "without-embeddings",
+            "parameters less those of embeddings",
+            ("params",),
+            (GIVEN["vocabulary_params"],),
+            (),
+            choices.without_embeddings,
+            choices.without_embeddings_span,
+            r"N' = N - N_v",
+            "Tao et al. 2024",
+        ),
+        Effective(
+            "active-share",
+            "networks of which a token sees a share",
+            ("params",),
+            (GIVEN["active_share"],),
+            (sparsity.IDLE_WORTH,),
+            sparsity.idle,
+            sparsity.idle_span,
+            r"N' = N\,f^{-g}",
+            "by case_studies/sparsity; inputs as Abnar et al. 2025",
+        ),
+        Effective(
+            "granularity",
+            "experts cut into finer ones",
+            ("params",),
+            (GIVEN["granularity"],),
+            (sparsity.COARSE_COST, sparsity.GRANULARITY_EXPONENT),
+            sparsity.fine,
+            sparsity.fine_span,
+            r"N' = N\,\left[(1 + \rho)/(1 + \rho\,G^{-\gamma_G})\right]^{1/\beta}",
+            "Krajewski et al. 2024",
         ),
     )
 }

@@ -5,7 +5,7 @@ through the minima. As one law of N and D, with c = u + v the centred log of N·
 
     R = R₀ e^(−αc)·[1 + q e^(−hc)·(u − n − a·c)²],
 
-and N* lies at u = n + a·c. The joint law is of this form near its optimum, with q = βδ/(2γ) and h = 0; here curvature is
+and N* lies at u = n + a·c. The joint law is of this form near its optimum, with q = βδ/(2γ), h = 0; here curvature is
 free and the valley is the same on both sides, so that what lies far from the optimum says nothing of the frontier.
 """
 
