@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Quantile,
         Selection,
         Stopping,
+        Tuning,
         Waste,
         budget_frontier,
         cheapest,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         score_plan,
         select,
         stopping,
+        tuning,
     )
     from bayescale.posterior import Fit, Stacked, load_fit, load_stack
     from bayescale.predict import (
@@ -102,6 +104,7 @@ __all__ = [
     "Stopping",
     "Suggestion",
     "Task",
+    "Tuning",
     "Waste",
     "__version__",
     "backtest",
@@ -136,6 +139,7 @@ __all__ = [
     "stack",
     "stopping",
     "suggest",
+    "tuning",
 ]
 
 # Public name -> (module that holds it, its name there; "" means the module itself).
@@ -148,7 +152,9 @@ _HOME: dict[str, tuple[str, str]] = {
     "Stopping": ("bayescale.decide", "Stopping"),
     "pareto": ("bayescale.decide", "pareto"),
     "stopping": ("bayescale.decide", "stopping"),
+    "tuning": ("bayescale.decide", "tuning"),
     "Budget": ("bayescale.decide", "Budget"),
+    "Tuning": ("bayescale.decide", "Tuning"),
     "Waste": ("bayescale.decide", "Waste"),
     "Comparison": ("bayescale.predict", "Comparison"),
     "CVaR": ("bayescale.decide", "CVaR"),

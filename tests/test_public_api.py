@@ -23,7 +23,7 @@ PUBLIC = {
     "decide": ["Budget", "CVaR", "Constraints", "Expectation", "Plan", "Quantile", "Waste", "plan"],
     "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
     "budget": ["Cheapest", "budget_frontier", "cheapest"],
-    "choose": ["Selection", "select"],
+    "choose": ["Selection", "Tuning", "select", "tuning"],
     "stop": ["ByAccuracy", "IfReached", "PerNat", "Stopping", "pareto", "stopping"],
     "inform": ["Design", "Pilot", "design", "load_pilots"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bayescale.given import Given
+from bayescale.given import GIVEN, Given
+from bayescale.laws import batches, schedules
 from bayescale.laws.namespace import Array, Namespace
 from bayescale.laws.parameter import Parameter
 
@@ -41,4 +42,26 @@ class Modifier:
     source: str
 
 
-MODIFIERS: dict[str, Modifier] = {}
+MODIFIERS: dict[str, Modifier] = {
+    modifier.name: modifier
+    for modifier in (
+        Modifier(
+            "annealing",
+            "loss that a learning rate which has not fallen holds up",
+            (GIVEN["end_rate"],),
+            (schedules.HILL,),
+            schedules.held_up,
+            r"R' = R + H\,\tilde{\eta}/\eta_{peak}",
+            "Tissue et al. 2024, eq. 1, S_2",
+        ),
+        Modifier(
+            "steps",
+            "loss to too few steps",
+            (GIVEN["steps"],),
+            (batches.STEP_SHARE, batches.STEP_EXPONENT),
+            batches.with_steps,
+            r"R' = R + s R_0 (S/S_0)^{-\alpha_S}",
+            "Kaplan et al. 2020, eq. 1.6",
+        ),
+    )
+}
