@@ -65,7 +65,7 @@ if TYPE_CHECKING:
         predict,
         stack,
     )
-    from bayescale.runs import Runs, Task, load_runs
+    from bayescale.runs import Runs, Task, load_runs, schedule_inputs
     from bayescale.spec import ModelSpec
     from bayescale.workflow import backtest, fit, sbc
     from bayescale.zoo import Suggestion, suggest
@@ -133,6 +133,7 @@ __all__ = [
     "plot",
     "predict",
     "sbc",
+    "schedule_inputs",
     "score_plan",
     "select",
     "sensitivity",
@@ -204,6 +205,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "plot": ("bayescale.plots", ""),
     "predict": ("bayescale.predict", "predict"),
     "sbc": ("bayescale.workflow", "sbc"),
+    "schedule_inputs": ("bayescale.runs", "schedule_inputs"),
     "score_plan": ("bayescale.decide", "score_plan"),
     "select": ("bayescale.decide", "select"),
     "sensitivity": ("bayescale.checks", "sensitivity"),

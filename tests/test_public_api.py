@@ -14,7 +14,7 @@ import bayescale
 
 # The documented list: a name joins or leaves it on purpose, with a line in CHANGELOG.md.
 PUBLIC = {
-    "read": ["Runs", "Task", "load_runs"],
+    "read": ["Runs", "Task", "load_runs", "schedule_inputs"],
     "assess": ["SBC", "Sensitivity", "load_sbc", "sbc", "sensitivity"],
     "suggest": ["Suggestion", "suggest"],
     "fit": ["Fit", "ModelSpec", "Stacked", "fit", "load_fit", "load_stack", "models"],

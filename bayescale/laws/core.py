@@ -90,6 +90,15 @@ def joint_complete(xp: Namespace, theta: Mapping[str, Array]) -> dict[str, Array
     return out
 
 
+def product_log_reducible(
+    xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
+) -> Array:
+    """log R of a product of powers: R₀ e^(−βu − δv). Along C it has no optimum, only the larger exponent's end."""
+    return (
+        xp.log(theta["R0"]) - theta["beta"] * centred["params"] - theta["delta"] * centred["tokens"]
+    )
+
+
 def _one_axis(axis: Axis, exponent: Parameter, latex: str, source: str) -> Core:
     def log_reducible(
         xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
@@ -118,6 +127,15 @@ CORES: dict[str, Core] = {
             joint_complete,
             r"\left[(A N^{-\beta})^{1/\gamma} + (B D^{-\delta})^{1/\gamma}\right]^{\gamma}",
             "Hoffmann et al. 2022, eq. 2 (gamma = 1); Kaplan et al. 2020, eq. 1.5 (gamma = delta, no floor)",
+        ),
+        Core(
+            "product",
+            ("params", "tokens"),
+            ((R0, BETA, DELTA),),
+            product_log_reducible,
+            lambda xp, theta: dict(theta),
+            r"A N^{-\beta} D^{-\delta}",
+            "Zhang et al. 2024, eq. 1",
         ),
         _one_axis("compute", ALPHA, r"\kappa C^{-\alpha}", "Henighan et al. 2020, eq. 1.1"),
         _one_axis("params", BETA, r"A N^{-\beta}", "Kaplan et al. 2020, eq. 1.1"),
