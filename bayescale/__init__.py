@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Scaled,
         Selection,
         Stopping,
+        Tuning,
         Waste,
         budget_frontier,
         cheapest,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         score_plan,
         select,
         stopping,
+        tuning,
     )
     from bayescale.posterior import (
         Chained,
@@ -76,7 +78,7 @@ if TYPE_CHECKING:
         predict,
         stack,
     )
-    from bayescale.runs import Runs, Task, load_runs
+    from bayescale.runs import Runs, Task, load_runs, schedule_inputs
     from bayescale.spec import ModelSpec
     from bayescale.workflow import backtest, fit, sbc
     from bayescale.zoo import Suggestion, suggest
@@ -118,6 +120,7 @@ __all__ = [
     "Stopping",
     "Suggestion",
     "Task",
+    "Tuning",
     "Waste",
     "__version__",
     "backtest",
@@ -151,12 +154,14 @@ __all__ = [
     "save_chain",
     "sbc",
     "scale_up",
+    "schedule_inputs",
     "score_plan",
     "select",
     "sensitivity",
     "stack",
     "stopping",
     "suggest",
+    "tuning",
 ]
 
 # Public name -> (module that holds it, its name there; "" means the module itself).
@@ -169,7 +174,9 @@ _HOME: dict[str, tuple[str, str]] = {
     "Stopping": ("bayescale.decide", "Stopping"),
     "pareto": ("bayescale.decide", "pareto"),
     "stopping": ("bayescale.decide", "stopping"),
+    "tuning": ("bayescale.decide", "tuning"),
     "Budget": ("bayescale.decide", "Budget"),
+    "Tuning": ("bayescale.decide", "Tuning"),
     "Waste": ("bayescale.decide", "Waste"),
     "Comparison": ("bayescale.predict", "Comparison"),
     "CVaR": ("bayescale.decide", "CVaR"),
@@ -227,6 +234,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "save_chain": ("bayescale.posterior", "save_chain"),
     "sbc": ("bayescale.workflow", "sbc"),
     "scale_up": ("bayescale.decide", "scale_up"),
+    "schedule_inputs": ("bayescale.runs", "schedule_inputs"),
     "score_plan": ("bayescale.decide", "score_plan"),
     "select": ("bayescale.decide", "select"),
     "sensitivity": ("bayescale.checks", "sensitivity"),

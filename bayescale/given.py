@@ -9,6 +9,8 @@ from typing import Any, Literal
 from bayescale.errors import unknown
 
 MOST_COUNT = 1e30
+# Stands for a value that is not said where every value in range says something: far below any, and its log a number.
+_UNSAID = 1e-30
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,68 @@ GIVEN: dict[str, Given] = {
             highest=1e3,
             count=False,
             aliases=("loss_supervised", "supervised_loss"),
+        ),
+        Given(
+            "learning_rate",
+            "peak learning rate",
+            missing=_UNSAID,
+            said="taken as tuned",
+            pivot="own",
+            lowest=1e-9,
+            highest=100.0,
+            count=False,
+            aliases=("lr", "peak_lr", "max_lr", "peak_learning_rate", "max_learning_rate"),
+        ),
+        Given(
+            "batch_size",
+            "tokens in a batch",
+            missing=_UNSAID,
+            said="taken as tuned",
+            pivot="own",
+            aliases=(
+                "batch_tokens",
+                "batch_size_tokens",
+                "tokens_per_batch",
+                "global_batch_tokens",
+            ),
+        ),
+        Given(
+            "mean_rate",
+            "mean of the learning rate over the run, over its peak",
+            missing=1.0,
+            said="learning rate taken as held at its peak",
+            lowest=1e-6,
+            highest=1.0,
+            count=False,
+        ),
+        Given(
+            "end_rate",
+            "smoothed learning rate at the end of the run, over its peak",
+            missing=_UNSAID,
+            said="learning rate taken as annealed to zero at the end",
+            lowest=1e-9,
+            highest=1.0,
+            count=False,
+        ),
+        Given(
+            "steps",
+            "optimizer steps",
+            # So many that any power of them is exactly nothing beside one.
+            missing=1e300,
+            said="taken as enough that their number does not matter",
+            pivot="own",
+            aliases=("n_steps", "num_steps", "total_steps", "optimizer_steps", "train_steps"),
+        ),
+        Given(
+            "pretrained",
+            "1 for a network that was pre-trained, 0 for one trained from scratch",
+            missing=0.0,
+            said="taken as trained from scratch",
+            lowest=0.0,
+            highest=1.0,
+            linear=True,
+            count=False,
+            aliases=("is_pretrained", "fine_tuned", "finetuned"),
         ),
     )
 }

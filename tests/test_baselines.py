@@ -36,6 +36,9 @@ def printed(name: str) -> np.ndarray:
         "m2": 1.7 + 300.0 * X**-0.35,
         "m3": 5.0 * (1.0 / X + 1e-9) ** 0.1,
         "bnsl": 0.1 + 50.0 * X**-0.1 * (1 + (X / 1e8) ** (1 / 0.5)) ** (-0.3 * 0.5),
+        "pow4": 0.2 + 300.0 * (X + 3e7) ** -0.35,
+        "ilog2": 0.2 + 9.0 / np.log(1.0 + X),
+        "janoschek": 0.2 + 0.6 * np.exp(-1e-3 * X**0.35),
     }[name]
 
 
@@ -46,7 +49,7 @@ def extrapolated(name: str, loss: np.ndarray) -> np.ndarray:
     return np.abs(curve.formula(theta, np.log(X) - pivot) - np.log(loss)).max()
 
 
-@pytest.mark.parametrize("name", ["m1", "m2", "m3", "m4", "bnsl"])
+@pytest.mark.parametrize("name", list(CURVES))
 def test_a_curve_is_recovered_from_noise_free_runs(name: str) -> None:
     # M4's truth is interpolated between values that lie this close.
     assert extrapolated(name, printed(name)) < (1e-3 if name == "m4" else 1e-5)

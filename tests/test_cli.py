@@ -43,6 +43,7 @@ COMMANDS = [
     ("stopping",),
     ("pareto",),
     ("lifetime",),
+    ("tuning",),
     ("cheapest",),
     ("cost",),
     ("hardware",),

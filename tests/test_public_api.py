@@ -14,7 +14,7 @@ import bayescale
 
 # The documented list: a name joins or leaves it on purpose, with a line in CHANGELOG.md.
 PUBLIC = {
-    "read": ["Runs", "Task", "load_runs"],
+    "read": ["Runs", "Task", "load_runs", "schedule_inputs"],
     "assess": ["SBC", "Sensitivity", "load_sbc", "sbc", "sensitivity"],
     "suggest": ["Suggestion", "suggest"],
     "fit": ["Fit", "ModelSpec", "Stacked", "fit", "load_fit", "load_stack", "models"],
@@ -23,7 +23,7 @@ PUBLIC = {
     "decide": ["Budget", "CVaR", "Constraints", "Expectation", "Plan", "Quantile", "Waste", "plan"],
     "follow": ["load_ledger", "load_plan", "monitor", "score_plan"],
     "budget": ["Cheapest", "Needed", "budget_frontier", "cheapest", "needed"],
-    "choose": ["Scaled", "Selection", "scale_up", "select"],
+    "choose": ["Scaled", "Selection", "Tuning", "scale_up", "select", "tuning"],
     "stop": ["ByAccuracy", "IfReached", "PerNat", "Stopping", "pareto", "stopping"],
     "inform": ["Design", "Pilot", "design", "load_pilots"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],

@@ -1,4 +1,4 @@
-"""The one-axis curves M1 to M4 and the law with one break, each as log loss against centred log scale."""
+"""One-axis curves, M1 to M4, one break, and learning curves of tables, as log loss against centred log scale."""
 
 from __future__ import annotations
 
@@ -71,6 +71,24 @@ def bnsl(theta: np.ndarray, u: np.ndarray) -> np.ndarray:
     return np.logaddexp(floor, level - c0 * u - c1 * f * np.logaddexp(0.0, (u - log_d) / f))
 
 
+def pow4(theta: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """ε∞ + β·(x + d)^−c; ``theta``: log floor, log level of the power law, log c, log d over the mean of x."""
+    floor, level, log_c, log_d = theta
+    return np.logaddexp(floor, level - _exp(log_c) * np.logaddexp(u, log_d))
+
+
+def ilog2(theta: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """ε∞ + a/log(1 + kx); ``theta``: log floor, log a, log k times the mean of x. As printed, k is 1."""
+    floor, level, log_k = theta
+    return np.logaddexp(floor, level - np.log(np.logaddexp(0.0, u + log_k)))
+
+
+def janoschek(theta: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """ε∞ + b·exp(−k·x^d); ``theta``: log floor, log b, log k times the mean of x to the d, log d."""
+    floor, level, log_k, log_d = theta
+    return np.logaddexp(floor, level - np.exp(np.clip(log_k + _exp(log_d) * u, -50.0, 50.0)))
+
+
 def _exp(value: np.ndarray) -> np.ndarray:
     return np.where(value > -np.inf, np.exp(np.clip(value, _LOWEST, _HIGHEST)), 0.0)
 
@@ -129,10 +147,28 @@ def _grid_bnsl(u: np.ndarray) -> np.ndarray:
     return np.array([np.log(share), np.log1p(-share), c0, c1, log_d, log_f])
 
 
+def _grid_pow4(_: np.ndarray) -> np.ndarray:
+    share, c, log_d = _product(SHARES, EXPONENTS, (-6.0, -3.0, -1.0, 0.0, 1.0))
+    return np.array([np.log(share), np.log1p(-share), np.log(c), log_d])
+
+
+def _grid_ilog2(_: np.ndarray) -> np.ndarray:
+    share, log_k = _product(SHARES, (-4.0, -1.0, 1.0, 4.0, 8.0, 16.0))
+    return np.array([np.log(share), np.log1p(-share) + np.log(np.logaddexp(0.0, log_k)), log_k])
+
+
+def _grid_janoschek(_: np.ndarray) -> np.ndarray:
+    share, log_k, d = _product(SHARES, (-3.0, -1.0, 0.0, 1.0), (0.05, 0.1, 0.2, 0.4, 0.8))
+    return np.array([np.log(share), np.log1p(-share) + np.exp(log_k), log_k, np.log(d)])
+
+
 CURVES: dict[str, Curve] = {
     "m1": Curve(m1, 1, _grid_m1),
     "m2": Curve(m2, 2, _grid_m2),
     "m3": Curve(m3, 1, _grid_m3),
     "m4": Curve(m4, 2, _grid_m4),
     "bnsl": Curve(bnsl, 2, _grid_bnsl),
+    "pow4": Curve(pow4, 2, _grid_pow4),
+    "ilog2": Curve(ilog2, 2, _grid_ilog2),
+    "janoschek": Curve(janoschek, 2, _grid_janoschek),
 }

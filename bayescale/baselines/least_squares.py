@@ -97,6 +97,7 @@ def _baseline(name: str, parameters: int, title: str, equation: str, source: str
 
 
 _ALABDULMOHSIN = "Alabdulmohsin et al. 2022, section 3"
+_DOMHAN = "Domhan et al. 2015, table 1"
 ONE_AXIS = (
     _baseline("m1", 2, "Power law", "L = b x^-c", f"{_ALABDULMOHSIN}, M1"),
     _baseline("m2", 3, "Power law with a floor", "L = L_inf + b x^-c", f"{_ALABDULMOHSIN}, M2"),
@@ -114,5 +115,20 @@ ONE_AXIS = (
         "Broken neural scaling law with one break",
         "L = a + b x^-c0 (1 + (x/d)^(1/f))^(-c1 f)",
         "Caballero et al. 2023, eq. 1 with n = 1",
+    ),
+    _baseline(
+        "pow4",
+        4,
+        "Power law of the input plus a constant",
+        "L = L_inf + b (x + d)^-c",
+        f"{_DOMHAN}, pow4",
+    ),
+    _baseline("ilog2", 3, "Inverse logarithm", "L = L_inf + a/log(1 + k x)", f"{_DOMHAN}, ilog2"),
+    _baseline(
+        "janoschek",
+        4,
+        "Stretched exponential",
+        "L = L_inf + b exp(-k x^d)",
+        f"{_DOMHAN}, Janoschek",
     ),
 )

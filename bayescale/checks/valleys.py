@@ -48,7 +48,7 @@ def valley_p(fit: Fit, rows: Rows) -> float | None:
 def _direction(fit: Fit) -> np.ndarray | None:
     """x²·c of every row, less the cubic in c of its family, which is all of it where N goes with C, shape (run,)."""
     law = fit.model.get_law()
-    if law.core.name != "joint" or law.effective:
+    if law.core.name != "joint" or not law.plain:
         return None
     log_n = np.log(fit.runs["params"].to_numpy().astype(float))
     log_d = np.log(fit.runs["tokens"].to_numpy().astype(float))

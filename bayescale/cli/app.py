@@ -33,6 +33,7 @@ from bayescale.cli.selecting import select
 from bayescale.cli.simulating import sbc
 from bayescale.cli.stopping import stopping
 from bayescale.cli.suggesting import suggest
+from bayescale.cli.tuning import tuning
 
 
 def _version() -> str:
@@ -79,6 +80,7 @@ app.command(scale_up, name="scale-up")
 app.command(stopping, name="stopping")
 app.command(pareto, name="pareto")
 app.command(lifetime, name="lifetime")
+app.command(tuning, name="tuning")
 app.command(score, name="score")
 app.command(monitor, name="monitor")
 app.command(design, name="design")

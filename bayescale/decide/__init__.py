@@ -40,6 +40,7 @@ from bayescale.decide.plans.selecting import select
 from bayescale.decide.plans.selection import Selection
 from bayescale.decide.plans.stopping import Stopping, stopping
 from bayescale.decide.plans.tables import BudgetTable
+from bayescale.decide.plans.tuning import Tuning, tuning
 from bayescale.decide.plans.values import ByAccuracy, IfReached, PerNat, Value
 from bayescale.decide.risks.entropic import Entropic, Tail, require_moment
 from bayescale.decide.risks.parsing import RISK_NAMES, parse_risk
@@ -106,6 +107,7 @@ __all__ = [
     "Stopping",
     "Tail",
     "TrainingCurve",
+    "Tuning",
     "Value",
     "Waste",
     "WorstCase",
@@ -145,4 +147,5 @@ __all__ = [
     "score_plan",
     "select",
     "stopping",
+    "tuning",
 ]

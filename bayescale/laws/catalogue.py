@@ -22,6 +22,12 @@ LAWS: dict[str, Law] = {
             CORES["isoflop"],
             LINKS["floor"],
         ),
+        Law(
+            "product",
+            "product of powers of parameters and data",
+            CORES["product"],
+            LINKS["floor"],
+        ),
         Law("compute", "compute law", CORES["compute"], LINKS["floor"]),
         Law("parameter", "parameter law", CORES["params"], LINKS["floor"]),
         Law("data", "data law", CORES["tokens"], LINKS["floor"]),

@@ -130,6 +130,15 @@ def upstream_log_reducible(
     return xp.log(theta["R0"]) + theta["steepness"] * xp.expm1(centred["upstream_loss"])
 
 
+def product_log_reducible(
+    xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
+) -> Array:
+    """log R of a product of powers: R₀ e^(−βu − δv). Along C it has no optimum, only the larger exponent's end."""
+    return (
+        xp.log(theta["R0"]) - theta["beta"] * centred["params"] - theta["delta"] * centred["tokens"]
+    )
+
+
 def _one_axis(axis: Axis, exponent: Parameter, latex: str, source: str) -> Core:
     def log_reducible(
         xp: Namespace, centred: Mapping[str, Array], theta: Mapping[str, Array]
@@ -172,6 +181,15 @@ CORES: dict[str, Core] = {
             r"\kappa C^{-\alpha}\,[1 + q\,(C/C_0)^{-h}\,(\log N - \log N^*)^2],\quad N^* \propto C^{a}",
             "Hoffmann et al. 2022, section 3.2 (approach 2)",
             isoflop_core.best,
+        ),
+        Core(
+            "product",
+            ("params", "tokens"),
+            ((R0, BETA, DELTA),),
+            product_log_reducible,
+            lambda xp, theta: dict(theta),
+            r"A N^{-\beta} D^{-\delta}",
+            "Zhang et al. 2024, eq. 1",
         ),
         _one_axis("compute", ALPHA, r"\kappa C^{-\alpha}", "Henighan et al. 2020, eq. 1.1"),
         _one_axis("params", BETA, r"A N^{-\beta}", "Kaplan et al. 2020, eq. 1.1"),

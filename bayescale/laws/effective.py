@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from bayescale.given import GIVEN, Given
-from bayescale.laws import choices, compound, mixture, precision, repeated_data, routed, sparsity
+from bayescale.laws import (
+    batches,
+    choices,
+    compound,
+    mixture,
+    precision,
+    repeated_data,
+    routed,
+    schedules,
+    sparsity,
+    transfer,
+    tuning,
+)
 from bayescale.laws.bends import BENDS, Bend
 from bayescale.laws.core import Axis
 from bayescale.laws.namespace import Array, Namespace
@@ -211,6 +223,66 @@ EFFECTIVE: dict[str, Effective] = {
             sparsity.fine_span,
             r"N' = N\,\left[(1 + \rho)/(1 + \rho\,G^{-\gamma_G})\right]^{1/\beta}",
             "Krajewski et al. 2024",
+        ),
+        Effective(
+            "mistuned",
+            "learning rate and batch off their optimum",
+            ("params", "tokens"),
+            (GIVEN["learning_rate"], GIVEN["batch_size"]),
+            (
+                tuning.LR_BEST,
+                tuning.BATCH_BEST,
+                *tuning.slopes(("params", "tokens")),
+                *tuning.SHAPE,
+            ),
+            tuning.of_tokens,
+            tuning.span,
+            tuning.latex(("params", "tokens")),
+            tuning.SOURCE,
+        ),
+        Effective(
+            "mistuned-compute",
+            "learning rate and batch off their optimum, by compute",
+            ("compute",),
+            (GIVEN["learning_rate"], GIVEN["batch_size"]),
+            (tuning.LR_BEST, tuning.BATCH_BEST, *tuning.slopes(("compute",)), *tuning.SHAPE),
+            tuning.of_compute,
+            tuning.span_compute,
+            tuning.latex(("compute",)),
+            tuning.SOURCE,
+        ),
+        Effective(
+            "schedule",
+            "tokens that count by their learning rate",
+            ("tokens",),
+            (GIVEN["mean_rate"],),
+            (),
+            schedules.by_mean_rate,
+            schedules.span,
+            r"D' = D\,\bar{\eta}/\eta_{peak}",
+            "Tissue et al. 2024, eq. 1, S_1",
+        ),
+        Effective(
+            "critical-batch",
+            "tokens that a batch beyond the critical one wastes",
+            ("tokens",),
+            (GIVEN["batch_size"],),
+            (batches.BATCH_CRITICAL, batches.CRITICAL_BY_TOKENS),
+            batches.of_tokens,
+            batches.span,
+            r"D' = D/(1 + B/B_{crit}),\quad B_{crit} \propto D^{\zeta}",
+            "Kaplan et al. 2020, eq. 5.5; McCandlish et al. 2018, eq. 2.11",
+        ),
+        Effective(
+            "transfer",
+            "data that pre-training is worth",
+            ("params", "tokens"),
+            (GIVEN["pretrained"],),
+            (transfer.TRANSFER, transfer.TRANSFER_BY_TOKENS, transfer.TRANSFER_BY_PARAMS),
+            transfer.transferred,
+            transfer.span,
+            r"D' = D + p\,k\,D^{a_T} N^{b_T}",
+            "Hernandez et al. 2021, eq. 1.1",
         ),
     )
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bayescale.given import GIVEN, Given
-from bayescale.laws import choices, distillation, mixture, precision
+from bayescale.laws import batches, choices, distillation, mixture, precision, schedules
 from bayescale.laws.namespace import Array, Namespace
 from bayescale.laws.parameter import Parameter
 
@@ -137,6 +137,24 @@ MODIFIERS: dict[str, Modifier] = {
             distillation.distilled,
             r"R' = L_T + L_T^{-c_0} \left(1 + (L_T/(\tilde{L}_S d_1))^{1/f_1}\right)^{-c_1 f_1} R",
             "Busbridge et al. 2025, as quoted",
+        ),
+        Modifier(
+            "annealing",
+            "loss that a learning rate which has not fallen holds up",
+            (GIVEN["end_rate"],),
+            (schedules.HILL,),
+            schedules.held_up,
+            r"R' = R + H\,\tilde{\eta}/\eta_{peak}",
+            "Tissue et al. 2024, eq. 1, S_2",
+        ),
+        Modifier(
+            "steps",
+            "loss to too few steps",
+            (GIVEN["steps"],),
+            (batches.STEP_SHARE, batches.STEP_EXPONENT),
+            batches.with_steps,
+            r"R' = R + s R_0 (S/S_0)^{-\alpha_S}",
+            "Kaplan et al. 2020, eq. 1.6",
         ),
     )
 }

@@ -6,6 +6,7 @@ from bayescale.runs.describe import Description, Design
 from bayescale.runs.load import load_runs
 from bayescale.runs.paths import Sharing, path_labels, paths, preceding, unfinished
 from bayescale.runs.quantities import format_quantity, parse_quantity
+from bayescale.runs.schedules import schedule_inputs
 from bayescale.runs.sweeps import sweeps
 from bayescale.runs.table import Runs
 from bayescale.runs.tasks import METRICS, Task
@@ -27,6 +28,7 @@ __all__ = [
     "path_labels",
     "paths",
     "preceding",
+    "schedule_inputs",
     "sweeps",
     "unfinished",
 ]
