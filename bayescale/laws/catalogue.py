@@ -17,7 +17,7 @@ LAWS: dict[str, Law] = {
             LINKS["floor"],
         ),
         Law(
-            "isoflop",
+            "isoflop-profile",
             "isoFLOP profile: a power law along the frontier, a parabola in log N across it",
             CORES["isoflop"],
             LINKS["floor"],

@@ -23,7 +23,7 @@ DEPTH_SHARE = Parameter(
     "depth_share", "unit", "shape", "", "s_d", "share of depth in the log of the FLOP multiple"
 )
 WIDTH_SHARE = Parameter(
-    "width_share", "unit", "shape", "", "s_{w|}", "share of width in what is left beside depth"
+    "width_share", "unit", "shape", "", "t", "share of width in what is left beside depth"
 )
 BLEND = Parameter(
     "blend",

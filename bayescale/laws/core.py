@@ -178,7 +178,7 @@ CORES: dict[str, Core] = {
             ((R0, ALPHA, ALLOCATION, *isoflop_core.PARAMETERS),),
             isoflop_core.log_valley,
             joint_complete,
-            r"\kappa C^{-\alpha}\,[1 + q\,(C/C_0)^{-h}\,(\log N - \log N^*)^2],\quad N^* \propto C^{a}",
+            r"\kappa C^{-\alpha}\,[1 + q\,(C/C_0)^{-h}\,x^2],\quad x = \log N/N_0 - n - a\,\log C/C_0",
             "Hoffmann et al. 2022, section 3.2 (approach 2)",
             isoflop_core.best,
         ),

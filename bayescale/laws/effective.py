@@ -167,8 +167,8 @@ EFFECTIVE: dict[str, Effective] = {
             (compound.DEPTH_SHARE, compound.WIDTH_SHARE, compound.BLEND),
             compound.compound,
             compound.span,
-            r"C' = C\,\left[\textstyle\sum_i s_i m_i^{-\alpha/(\gamma s_i)}\right]^{-\gamma/\alpha}/\prod_i m_i,\quad "
-            r"m = (d,\ w^2,\ r^2),\quad s_w = (1 - s_d)\,s_{w|},\quad s_r = 1 - s_d - s_w",
+            r"C' = C\,[s_d d^{-\alpha/(\gamma s_d)} + s_w w^{-2\alpha/(\gamma s_w)} + s_r r^{-2\alpha/(\gamma s_r)}]"
+            r"^{-\gamma/\alpha}/(d\,w^2\,r^2),\quad s_w = (1 - s_d)\,t,\quad s_r = 1 - s_d - s_w",
             "Tan & Le 2019, eqs. 2 and 3, with the saturation of single dimensions of their figure 3 as a law",
         ),
         *(

@@ -1,12 +1,9 @@
 """The isoFLOP profile as a core: a power law along the frontier, a parabola in log N across it (approach 2).
 
 Hoffmann et al. 2022, section 3.2, fit a parabola of the loss in log N to the runs of each budget, and power laws
-through the minima. As one law of N and D, with c = u + v the centred log of N·D,
-
-    R = R₀ e^(−αc)·[1 + q e^(−hc)·(u − n − a·c)²],
-
-and N* lies at u = n + a·c. The joint law is of this form near its optimum, with q = βδ/(2γ), h = 0; here curvature is
-free and the valley is the same on both sides, so that what lies far from the optimum says nothing of the frontier.
+through the minima. As one law of N and D, with c = u + v the centred log of N·D: R = R₀ e^(−αc)·[1 + q e^(−hc)·x²],
+x = u − n − a·c, so that N* lies at u = n + a·c. The joint law is of this form near its optimum, with q = βδ/(2γ) and
+h = 0; here curvature is free, and a valley is the same on both sides.
 """
 
 from __future__ import annotations

@@ -175,10 +175,11 @@ def _joint(inputs: tuple[str, ...], facts: Facts) -> tuple[list[str], str]:
         # With one exponent unseen, so is what it has of the sum of both: a.
         names = ["a", _EXPONENTS[still[0]]]
         return names, said or f"{axis} constant within every architecture"
+    apart = ["a", "gamma", "omega", "n_star", "curvature", "fade"]
     if facts.design.tied:
-        return ["a", "gamma", "omega"], facts.design.verdict
+        return apart, facts.design.verdict
     if all(d.tied for d in facts.designs):
-        return ["a", "gamma", "omega"], "D is a power of N within every architecture"
+        return apart, "D is a power of N within every architecture"
     return [], ""
 
 

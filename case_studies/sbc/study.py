@@ -42,6 +42,9 @@ MODELS = (
     "general-saturating",
     "routed",
     "repeated-data",
+    "family",
+    "isoflop-profile",
+    "compound",
 )
 MIDDLE = {"params": 3e8, "tokens": 1e10, "compute": 1e20}
 # A whitened posterior moves within some tens of iterations, and a truth is ranked among a hundred draws.
