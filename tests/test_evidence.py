@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from helpers import make_fit, make_runs
-from scipy import linalg, stats
+from scipy import stats
 
 import bayescale as bs
 from bayescale.errors import DataError, ForecastError, ModelError, UnknownNameError
@@ -190,14 +190,16 @@ def test_the_sampler_and_numpy_correlate_alike() -> None:
     point = {k: v + 0.5 * rng.standard_normal(v.shape) for k, v in built.initial_point().items()}
     point["z_partial_architecture_logodds__"] = np.array([1.0])
     effect, tau, partial, contrasts = (np.asarray(v) for v in function(point))
-    z = contrasts @ linalg.helmert(3)  # three effects that sum to zero, of two independent ones
+    # Three effects that sum to zero, of two independent ones; each in the scale in which it is sampled.
+    data = {n: built[f"{n}_architecture"].get_value() for n in ("basis", "information")}
+    z = contrasts / np.sqrt(1.0 + tau[:, None] ** 2 * data["information"]) @ data["basis"].T
     factor = cholesky(partial, len(tau), numpy_namespace)
     np.testing.assert_allclose(partial, 2.0 / (1.0 + np.exp(-1.0)) - 1.0)
-    # What is mixed is what is drawn, up to the scale in which each parameter is sampled.
-    ratio = np.linalg.solve(factor, effect / tau[:, None]) / z
-    np.testing.assert_allclose(ratio, ratio[:, :1] * np.ones((1, 3)), rtol=1e-8)
-    apart = (effect / tau[:, None])[1] / z[1]
-    assert np.ptp(apart) > 0.1  # negative control: without the factor they are not
+    unit = effect / tau[:, None]
+    np.testing.assert_allclose(np.linalg.solve(factor, unit), z, rtol=1e-8)
+    assert (
+        np.abs(unit[1] / z[1] - 1.0).max() > 0.1
+    )  # negative control: without the factor they are not
     np.testing.assert_allclose(effect.sum(axis=1), 0.0, atol=1e-10)
 
 
@@ -235,7 +237,6 @@ def test_a_new_group_has_correlated_effects() -> None:
 @pytest.mark.parametrize(
     ("correlation", "message"),
     [
-        ({"task": 4.0}, "sampled together with their floors"),
         ({"architecture": 0.0}, "expected a positive number"),
         ({"planet": 4.0}, "unknown level 'planet' in correlation"),
     ],

@@ -15,14 +15,13 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
+from bayescale.build.information import information
 from bayescale.build.shown import shown
 from bayescale.errors import ModelError, unknown
 from bayescale.laws import Array, overlap
 from bayescale.runs import Runs, path_labels, preceding, sweeps, unfinished
 from bayescale.spec import Prior, ResolvedModel, coords
 
-# Rows a group, on average, from which data say more of its effect than the spread of the groups does.
-ROWS_THAT_TELL = 8
 _ORDER = (
     "architecture", "task", "study", "params", "tokens", "compute", "loss", "sweep", "upstream_loss",
 )  # fmt: skip
@@ -155,8 +154,7 @@ def model_data(model: ResolvedModel, runs: Runs) -> xr.Dataset:
     data |= shown(model, seen)
     if seen.upper is not None:
         data["upper"] = (("run",), seen.upper)
-    for level, w in centring(model, seen).items():
-        data[f"centring_{level}"] = ((f"parameter_{level}",) if w.ndim else (), w)
+    data |= information(model, seen)
     for name, prior in priors(model).items():
         data |= {f"prior_{name}_{key}": ((), np.asarray(number)) for key, number in prior.values}
     for level in model.levels():
@@ -191,29 +189,6 @@ def _observed(
         "still": (("unfinished_run",), still),
         "bound": (("unfinished_run",), seen.log_loss[still]),
     }
-
-
-def centring(model: ResolvedModel, seen: Observations) -> dict[str, np.ndarray]:
-    """Exponents w, of each level's effects by parameter, and of the curves' walks, sampled as v ~ Normal(0, τ^w).
-
-    Non-centred, w = 0, where groups have few rows: v = effect/τ is then near its prior whatever τ is. With many rows
-    the effect itself is what data know, and v would move with 1/τ: w = ½, which also holds where τ is near zero
-    (Papaspiliopoulos et al. 2007, Statistical Science 22, sec. 5). The exponent of one cell, where its slopes are
-    sampled, has no row of its own: it is a prior of these slopes, and w = 0.
-    """
-
-    def told(*sides: str) -> float:
-        groups = set(zip(*(seen.index[side] for side in sides), strict=True))
-        return 0.5 if len(seen.log_loss) >= ROWS_THAT_TELL * len(groups) else 0.0
-
-    found: dict[str, np.ndarray] = {}
-    for level in model.levels():
-        w = told("architecture", "task") if level == "cell" else told(level)
-        names = model.pooled_parameters(level)
-        found[level] = np.array([0.0 if level == "cell" and n == model.slope else w for n in names])
-    if model.drift:
-        found["curve"] = np.asarray(told("curve"))
-    return found
 
 
 def priors(model: ResolvedModel) -> dict[str, Prior]:

@@ -18,7 +18,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.build.data import datum
-from bayescale.build.population import centred, flat
+from bayescale.build.population import flat, spread
 from bayescale.build.products import matrix_product
 from bayescale.build.shown import MOST_FLOOR
 from bayescale.laws import Array, Axis, walk_matrix
@@ -35,9 +35,9 @@ def stretched(
     """
     tau = _by_curve(theta["drift"])
     if model.slope is None:
-        spread, factor = centred(tau, datum("centring_curve"))
-        v = pm.Normal(f"z_walk_{axis}", sigma=spread, dims=("curve", f"interval_{axis}"))
-        walk = factor * matrix_product(walk_matrix(*model.drift[axis]), v, axis=1)
+        s = spread(tau, datum(f"information_walk_{axis}"))
+        v = pm.Normal(f"z_walk_{axis}", sigma=s, dims=("curve", f"direction_{axis}"))
+        walk = tau * (datum(f"basis_walk_{axis}") * (v / s)[:, None, :]).sum(axis=2)
     else:
         walk = _slopes_shown(model, axis, theta, tau, theta[model.slope])
     pm.Deterministic(f"walk_{axis}", walk, dims=("curve", f"interval_{axis}"))

@@ -12,8 +12,8 @@ from bayescale.build.data import datum, declare, model_data
 from bayescale.build.inputs import core_inputs
 from bayescale.build.likelihood import observe, offsets
 from bayescale.build.namespace import pytensor_namespace as xp
-from bayescale.build.population import centred, populations
-from bayescale.build.products import matrix_product, zero_sum
+from bayescale.build.population import populations, spread
+from bayescale.build.products import matrix_product
 from bayescale.laws import Array, from_link, to_link
 from bayescale.runs import Runs
 from bayescale.spec import (
@@ -68,7 +68,8 @@ def _scales(level: Level) -> Array:
 def _effects(
     model: ResolvedModel, level: Level, tau: Array, given: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Effects of one level on the link scale, by parameter: those given, the others as :func:`centred` says.
+    """Effects of one level on the link scale, by parameter: those given, the others as
+    :mod:`bayescale.build.information` says.
 
     Effects sum to zero over their groups, so that the population is the mean of the groups: else every effect could
     be shifted against it, along a ridge that is longer the better the data.
@@ -79,33 +80,20 @@ def _effects(
     if rest:
         pm.modelcontext(None).add_coord(f"drawn_{level}", rest)
         at = [names.index(n) for n in rest]
-        spread, factor = centred(tau[at], datum(f"centring_{level}")[at])
-        wide = spread.reshape((len(rest), *[1] * len(groups)))
-        v = _zero_sum_normal(f"z_{level}", wide, f"drawn_{level}", groups)
+        wide = tau[at].reshape((len(rest), *[1] * len(groups)))
+        s = spread(wide, datum(f"information_{level}")[at])
+        dims = (f"drawn_{level}", *(f"contrast_{side}" for side in groups))
+        unit = pm.Normal(f"z_{level}", sigma=s, dims=dims) / s
+        for axis, side in enumerate(groups, start=1):
+            unit = matrix_product(datum(f"basis_{side}"), unit, axis)
         eta = model.correlation(level)
         if eta is not None:
             # Mixing the parameters within each group leaves the sums over groups at zero.
-            v = wide * pt.tensordot(_correlation(model, level, eta), v / wide, axes=1)
-        effect |= {n: factor[i] * v[i] for i, n in enumerate(rest)}
+            unit = pt.tensordot(_correlation(model, level, eta), unit, axes=1)
+        effect |= {n: tau[at[i]] * unit[i] for i, n in enumerate(rest)}
     stacked = pt.stack([effect[n] for n in names])
     pm.Deterministic(f"effect_{level}", stacked, dims=effect_dims(level))
     return effect
-
-
-def _zero_sum_normal(name: str, sigma: Array, dim: str, groups: tuple[str, ...]) -> Array:
-    """Normal effects, dims (dim, *groups), that sum to zero over each group: made of one fewer a side."""
-    contrasts = []
-    for group in groups:
-        contrasts.append(f"contrast_{group}")
-        pm.modelcontext(None).add_coord(contrasts[-1], np.arange(1, _size(group)))
-    v = pm.Normal(name, sigma=sigma, dims=(dim, *contrasts))
-    for axis, group in enumerate(groups, start=1):
-        v = matrix_product(zero_sum(_size(group)), v, axis)
-    return v
-
-
-def _size(dim: str) -> int:
-    return len(pm.modelcontext(None).coords[dim])
 
 
 def _correlation(model: ResolvedModel, level: Level, eta: float) -> Array:

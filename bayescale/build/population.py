@@ -1,13 +1,12 @@
 """Population values of a model's parameters, sampled in coordinates that the data see.
 
 A table tells the whole loss at the pivot, T = L∞ + R₀, and its elasticity there, α·R₀/T, far better than the floor;
-(L∞, R₀, α) lie on a long curved ridge, one for each task. So where these three have log-scale priors, the sampler
+(L∞, R₀, α) lie on a long curved ridge. So where these three have log-scale priors, the sampler
 moves in
 
     log T,   logit(L∞/T),   log α + log(R₀/T)     (likewise for β and δ),
 
-of each task where several architectures are on several tasks, and the priors of L∞, R₀ and α (the population's, and the
-spread τ of the tasks around it) are added as potentials. The map from these coordinates to (log R₀, log L∞, log α) has
+and the priors of L∞, R₀ and α are added as potentials. The map from these coordinates to (log R₀, log L∞, log α) has
 determinant one, so densities of the logs need no further term. A model that is stated in T and φ = L∞/T is there
 already; where every curve shows its own level, the levels of the curves are sampled in place of their mean and effects.
 """
@@ -32,12 +31,9 @@ _EXPONENTS = ("alpha", "beta", "delta")
 _THROUGH_ZERO = ("sweep", "run_effect")
 
 
-def centred(tau: Array, w: Array) -> tuple[Array, Array]:
-    """Standard deviation of v, and the factor on it, of group effects factor · v with spread τ in all: τ^w and τ^(1−w).
-
-    w is the model's data, from :func:`bayescale.build.data.centring`.
-    """
-    return tau**w, tau ** (1.0 - w)
+def spread(tau: Array, known: Array) -> Array:
+    """Standard deviation s of coordinates of effects with spread τ, as :mod:`bayescale.build.information` says."""
+    return pt.sqrt(1.0 + tau**2 * known)
 
 
 def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
@@ -57,7 +53,7 @@ def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
 
 @dataclass(frozen=True)
 class Populations:
-    """Population values, and the task effects that came with them.
+    """Population values, and the group effects that came with them.
 
     Attributes
     ----------
@@ -80,23 +76,7 @@ def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations
     logs = [n for n in ("R0", "L_inf", *_EXPONENTS) if n in priors]
     if not {"R0", "L_inf"} <= set(logs) or any(priors[n].family != "LogNormal" for n in logs):
         return Populations({n: variable(n, prior, dims) for n, prior in priors.items()}, {})
-    names = model.pooled_parameters("task") if "task" in tau else []
-    # Tasks of one architecture are few and may be alike: then τ is near zero, where effects that are sampled as they
-    # are make chains stick.
-    together = set(logs) <= set(names) and "architecture" in tau
-    log_value = _level_coordinates({n: priors[n] for n in logs}, ("task",) if together else dims)
-    by_task: dict[str, Array] = {}
-    if together:
-        for name in logs:
-            mean = log_value[name].mean()
-            by_task[name] = log_value[name] - mean
-            log_value[name] = mean
-            pm.Potential(
-                f"tasks_{name}",
-                _zero_sum_logp(
-                    by_task[name], tau["task"][names.index(name)], by_task[name].shape[0] - 1
-                ),
-            )
+    log_value = _level_coordinates({n: priors[n] for n in logs}, dims)
     value: dict[str, Array] = {}
     for name, prior in priors.items():
         if name in log_value:
@@ -105,7 +85,7 @@ def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations
             value[name] = pm.Deterministic(name, pt.exp(log_value[name]), dims=dims)
         else:
             value[name] = variable(name, prior, dims)
-    return Populations(value, {"task": by_task})
+    return Populations(value, {})
 
 
 def _from_whole(

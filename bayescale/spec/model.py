@@ -188,11 +188,6 @@ class ModelSpec(_Strict):
     def _correlated_levels_have_effects(self) -> Self:
         entries = {**self.parameters, **self.scales}
         for level, eta in self.correlation.items():
-            if level == "task":
-                raise ValueError(
-                    "correlation.task: effects of tasks are sampled together with their floors, and cannot be "
-                    "correlated (expected architecture, cell, study)"
-                )
             if not 0.0 < eta < math.inf:
                 raise ValueError(f"correlation.{level} = {eta:g} (expected a positive number)")
             if sum(level in entry.pool for entry in entries.values()) < 2:
