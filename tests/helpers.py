@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -69,6 +70,12 @@ def make_runs(
         frame = frame.drop(columns="upstream_loss")
     info = {t: Task(t, metric=metric, corpus=corpus, upper=upper) for t in frame["task"].unique()}
     return load_runs(frame, task_info=info, convert=False)
+
+
+def stating(runs: Runs, model: str | ModelSpec) -> Runs:
+    """The runs with usual values of what a model reads of every run, besides N, D and C."""
+    needed = [g for g in load_model(model).get_law().given if g.missing is None]
+    return replace(runs, frame=runs.table.assign(**{g.name: g.usual for g in needed}))
 
 
 def make_fit(

@@ -20,15 +20,35 @@ FOUND: dict[str, SBC] = {
 ENOUGH = 200
 # Models that are still to be simulated, or not often enough: whoever runs one takes it out.
 OPEN = {
+    "annealing",
+    "aspect-ratio",
     "broken",
     "compound",
+    "critical-batch",
+    "data-quality",
+    "distillation",
+    "error-loss",
+    "error-loss-exponential",
+    "error-loss-known",
     "family",
+    "fine-tuning",
     "general-saturating",
+    "granularity",
     "isoflop-profile",
+    "mistuned",
+    "mixture-2",
+    "mixture-5",
+    "parameter-steps",
+    "precision",
     "repeated-data",
+    "rounding",
     "routed",
     "shifted-compute",
+    "sparsity",
+    "transfer",
     "valley",
+    "vocabulary",
+    "vocabulary-printed",
 }
 
 

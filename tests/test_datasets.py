@@ -22,7 +22,7 @@ ACCURACIES = {
 
 def test_list() -> None:
     names = [d.name for d in list_datasets()]
-    assert names == ["pile-families", "chinchilla"]
+    assert names == ["compound-scaling", "pile-families", "chinchilla"]
     for info in list_datasets():
         assert info.title
         assert info.citation

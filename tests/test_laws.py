@@ -66,6 +66,9 @@ def some_theta(law: Law, rng: np.random.Generator) -> dict[str, float]:
         "delta": rng.uniform(0.1, 0.8),
         "gamma": rng.uniform(0.15, 1.6),
         "steepness": rng.uniform(0.5, 8.0),
+        "n_star": rng.uniform(-1.0, 1.0),
+        "curvature": rng.uniform(0.02, 0.2),
+        "fade": rng.uniform(-0.05, 0.05),
     }
     theta = law.complete({k: v for k, v in full.items() if k in names})
     theta |= {
@@ -355,12 +358,17 @@ def test_unknown_parameter_of_a_law_proposes_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", sorted(LAWS))
 def test_a_law_in_whole_loss_and_floor_share_passes_through_both(name: str) -> None:
-    """At the pivot the loss is T, of which the floor is the share φ, whatever the other parameters are."""
+    """At the pivot the loss is T, of which the floor is the share φ, whatever the other parameters are.
+
+    An isoFLOP profile says it of the best run of the pivot's budget.
+    """
     law, rng = LAWS[name], np.random.default_rng(3)
     upper = 0.8 if law.link.bounded else None
     whole, phi = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)
     rest = {k: v for k, v in some_theta(law, rng).items() if k not in ("R0", "L_inf")}
     theta = law.complete({**rest, "T": whole, "phi": phi}, upper=upper)
-    at_pivot = law.loss(dict.fromkeys(law.inputs, 0.0), theta, upper)
+    best = 0.0 if law.core.best is None else law.core.best(theta, 0.0)
+    at = {axis: -best if axis == "tokens" else best for axis in law.inputs}
+    at_pivot = law.loss(at, theta, upper)
     assert at_pivot == pytest.approx(whole * (upper or 1.0))
     assert theta["L_inf"] == pytest.approx(phi * at_pivot)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_runs, pile_families
+from helpers import make_runs, pile_families, stating
 from test_laws import TEXTBOOK
 
 from bayescale.errors import ModelError, UnknownNameError
@@ -213,7 +213,7 @@ def test_prior_draws_follow_their_priors(model: str) -> None:
         if load_model(model).get_law().link.bounded
         else make_runs(("a", "b", "c"))
     )
-    done = resolved(model, runs=runs)
+    done = resolved(model, runs=stating(runs, model))
     draws = prior_draws(done, DRAWS, seed=2)
     for name, parameter in done.parameters.items():
         if parameter.prior is not None:

@@ -27,6 +27,7 @@ PUBLIC = {
     "stop": ["ByAccuracy", "IfReached", "PerNat", "Stopping", "pareto", "stopping"],
     "inform": ["Design", "Pilot", "design", "load_pilots"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],
+    "chain": ["Chained", "chain", "load_chain", "save_chain"],
     "show": ["plot"],
     "rest": ["__version__", "errors"],
 }

@@ -93,7 +93,9 @@ def test_losses_apart_at_one_scale() -> None:
     runs = load_runs(TWICE.assign(lr=[1e-3] * 9 + [1e-2] * 9, val_acc=np.linspace(0.1, 0.4, 18)))
     (spread,) = said(runs, "at the same scale")
     assert "differs by 10 % in the median of 9 points, by 10 % at most" in spread
-    assert "left out, and different there: 'lr'; " in spread
+    assert "different there, and read by models of their own: learning_rate (bayescale" in spread
+    other = load_runs(TWICE.assign(warm_up=[1e-3] * 9 + [1e-2] * 9))
+    assert "left out, and different there: 'warm_up'; " in said(other, "at the same scale")[0]
     checkpoints = TWICE.assign(run=[*"abcdefghi"] * 2, step=[1] * 9 + [2] * 9)
     assert said(load_runs(checkpoints, checkpoints="all"), "at the same scale") == []
 

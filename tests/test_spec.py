@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_runs, pile_families
+from helpers import make_runs, pile_families, stating
 
 from bayescale.errors import DataError, ModelError, UnknownNameError
 from bayescale.runs import Runs
@@ -172,8 +172,8 @@ def test_bad_priors_are_found_when_a_model_meets_a_table(
 
 def runs_for(model: str) -> Runs:
     if load_model(model).get_law().link.bounded:
-        return make_runs(metric="error", corpus=None, upper=0.75)
-    return pile_families()
+        return stating(make_runs(metric="error", corpus=None, upper=0.75), model)
+    return stating(pile_families(), model)
 
 
 @pytest.mark.parametrize("pool", [True, False])

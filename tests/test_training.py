@@ -112,7 +112,7 @@ def test_steps_and_parameters_are_kaplans() -> None:
     theta = {"R0": level, "beta": 0.077, "L_inf": 0.0, "alpha_S": 0.76}
     theta["step_share"] = (2.1e3 / s0) ** 0.76 / level
     n, s = np.array([1e7, 1e9, 1e11]), np.array([1e3, 1e5, 1e6])
-    found = loss_at(law, theta, {"params": np.log(n / n0), "steps": np.log(s / s0)})
+    found = loss_at(law, theta, {"params": np.log(n / n0), "optimizer_steps": np.log(s / s0)})
     np.testing.assert_allclose(found, (6.5e13 / n) ** 0.077 + (2.1e3 / s) ** 0.76, rtol=1e-12)
     assert load_model("parameter-steps").get_law().modifiers == law.modifiers
 

@@ -27,7 +27,7 @@ def prior_curves(spec: ModelSpec, draws: int = 2000, seed: int = 0) -> xr.Datase
 
     The pivots are those of a table around :data:`REFERENCE`, of web text in nats a token or, for a law between a floor
     and a random-guess level, of an error up to one. Drift and group effects are drawn too; noise is not. Further inputs
-    (experts, unique tokens) are left at what they are where none is stated.
+    (experts, unique tokens) are left at what they are where none is stated, or at a usual value where one must be.
 
     Parameters
     ----------
@@ -46,8 +46,10 @@ def prior_curves(spec: ModelSpec, draws: int = 2000, seed: int = 0) -> xr.Datase
     """
     law = spec.get_law()
     bounded = law.link.bounded
+    stated = {given.name: given.usual for given in law.given if given.missing is None}
     runs = load_runs(
-        _reference(0.5 if bounded else 2.6), task_info={"loss": _BOUNDED if bounded else _WEB_TEXT}
+        _reference(0.5 if bounded else 2.6).assign(**stated),
+        task_info={"loss": _BOUNDED if bounded else _WEB_TEXT},
     )
     model = resolve(spec, runs, load_populations())
     rows = xr.Dataset({name: ("run", values) for name, values in runs.table.items()})
@@ -57,7 +59,7 @@ def prior_curves(spec: ModelSpec, draws: int = 2000, seed: int = 0) -> xr.Datase
         "/observed_data": rows[["loss"]],
     }
     fit = Fit(xr.DataTree.from_dict(groups), model, INDEPENDENT, runs.hash, seed, {})
-    curve = group_curve(fit, fit.groups(architecture=New("family")))
+    curve = group_curve(fit, fit.groups(architecture=New("family")), given=stated)
     reach = {
         axis: np.linspace(-AROUND, AROUND, POINTS)
         if axis == "upstream_loss"

@@ -54,7 +54,11 @@ def with_steps(
     xp: Namespace, log_r: Array, beside: Mapping[str, Array], theta: Mapping[str, Array]
 ) -> Array:
     """Log R with the term of steps: R + s·R₀·(S/S₀)^(−α_S)."""
-    term = xp.log(theta["R0"]) + xp.log(theta["step_share"]) - theta["alpha_S"] * beside["steps"]
+    term = (
+        xp.log(theta["R0"])
+        + xp.log(theta["step_share"])
+        - theta["alpha_S"] * beside["optimizer_steps"]
+    )
     return xp.logaddexp(log_r, term)
 
 

@@ -97,7 +97,7 @@ class Law:
     @property
     def divides(self) -> bool:
         """Whether a budget is divided between N and D."""
-        return set(self.inputs) == {"params", "tokens"}
+        return self.core.name == "joint" or self.core.best is not None
 
     @property
     def given(self) -> tuple[Given, ...]:

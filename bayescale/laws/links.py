@@ -251,7 +251,7 @@ LINKS: dict[str, Link] = {
             WHOLE_BOUNDED,
             _guessing_from_whole,
             True,
-            r"L_\infty + g\,(L_0 - L_\infty)(1 - \frac{R_0}{(1+R_0)R})",
+            r"L_\infty + g\,(L_0 - L_\infty)(1 - R_0/((1+R_0) R))",
             "Gadre et al. 2024, eq. 5",
         ),
         Link(

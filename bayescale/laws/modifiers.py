@@ -150,7 +150,7 @@ MODIFIERS: dict[str, Modifier] = {
         Modifier(
             "steps",
             "loss to too few steps",
-            (GIVEN["steps"],),
+            (GIVEN["optimizer_steps"],),
             (batches.STEP_SHARE, batches.STEP_EXPONENT),
             batches.with_steps,
             r"R' = R + s R_0 (S/S_0)^{-\alpha_S}",

@@ -17,10 +17,11 @@ from bayescale.posterior.convergence import (
     assess,
     diagnostics,
 )
-from bayescale.posterior.curve import Curve, group_curve
+from bayescale.posterior.curve import Curve
 from bayescale.posterior.evidence import Evidence, require_plain_rows
 from bayescale.posterior.fit import Fit, require_fit
 from bayescale.posterior.floors import floor_notes
+from bayescale.posterior.group_curve import group_curve
 from bayescale.posterior.groups import (
     Group,
     New,

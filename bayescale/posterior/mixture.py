@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from bayescale.posterior.chained import Chained, Posterior
-from bayescale.posterior.curve import Curve, group_curve
+from bayescale.posterior.curve import Curve
+from bayescale.posterior.group_curve import group_curve
 from bayescale.posterior.groups import Group, Side
 from bayescale.posterior.linked import Linked
 from bayescale.posterior.stacked import Stacked

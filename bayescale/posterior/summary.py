@@ -15,9 +15,9 @@ from bayescale.posterior import local
 from bayescale.posterior.contraction import link_spread
 from bayescale.posterior.convergence import by_variable
 from bayescale.posterior.correlations import correlations
-from bayescale.posterior.curve import group_curve
 from bayescale.posterior.evidence import Evidence, evidence, notes_on_rows
 from bayescale.posterior.floors import AT_PRIOR, confounded
+from bayescale.posterior.group_curve import group_curve
 from bayescale.posterior.groups import Side, group_parameters, population_parameters
 from bayescale.posterior.quantiles import named_quantiles
 from bayescale.spec import ResolvedModel

@@ -27,7 +27,8 @@ _POINT = (
     "params",
     "tokens",
     "compute",
-    *GIVEN,
+    "unique_tokens",
+    "experts",
 )
 _GROUPS = ("study", "architecture", "task", "run_id", "sweep")
 _AXES = {
@@ -141,6 +142,10 @@ def note_spread(
     settings = [h for h in unused if h not in measured]
     moved = [repr(h) for h in settings if _moves_within(_cells(raw, h, again), again, place)]
     named = f"; left out, and different there: {', '.join(moved[:_NAMED])}" if moved else ""
+    groups = [again[p] for p in place]
+    read = [n for n in GIVEN if n in again and (again[n].groupby(groups).nunique() > 1).any()]
+    if read:
+        named += f"; different there, and read by models of their own: {', '.join(read[:_NAMED])} (bayescale suggest)"
     points = counted(len(spread), "point")
     notes.append(
         f"at the same scale the loss differs by {100 * middle:.0f} % in the median of {points}, by "

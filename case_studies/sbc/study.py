@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
+from bayescale.given import Given
 from bayescale.zoo import load_model
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what they share
@@ -45,8 +46,28 @@ MODELS = (
     "family",
     "isoflop-profile",
     "compound",
+    "annealing",
+    "aspect-ratio",
+    "critical-batch",
+    "data-quality",
+    "distillation",
+    "error-loss",
+    "error-loss-exponential",
+    "error-loss-known",
+    "fine-tuning",
+    "granularity",
+    "mistuned",
+    "mixture-2",
+    "mixture-5",
+    "parameter-steps",
+    "precision",
+    "rounding",
+    "sparsity",
+    "transfer",
+    "vocabulary",
+    "vocabulary-printed",
 )
-MIDDLE = {"params": 3e8, "tokens": 1e10, "compute": 1e20}
+MIDDLE = {"params": 3e8, "tokens": 1e10, "compute": 1e20, "upstream_loss": 3.0}
 # A whitened posterior moves within some tens of iterations, and a truth is ranked among a hundred draws.
 DRAWS, TUNE = 500, 300
 # The data law and its power law under other names, with the same priors: they get truths of their own.
@@ -55,7 +76,7 @@ SEEDS = {"parameter": 1, "parameter-power": 1}
 
 def design(model: str) -> bs.Runs:
     """Runs of one family, few, so that priors count: six over two decades of a one-axis law, three budgets of three
-    sizes in (N, D), networks of 1 to 256 experts; errors for bounded laws.
+    sizes in (N, D), networks of 1 to 256 experts, other inputs around a usual value; errors for bounded laws.
 
     Losses fall smoothly: they only scale those priors that are stated relative to the losses of the table.
     """
@@ -63,7 +84,9 @@ def design(model: str) -> bs.Runs:
     given = [given.name for given in law.given]
     if len(law.inputs) == 1:
         axis = law.inputs[0]
-        frame = pd.DataFrame({axis: MIDDLE[axis] * np.geomspace(0.1, 10.0, 6)})
+        # A loss of a first step moves far less than scales do.
+        reach = 1.5 if axis == "upstream_loss" else 10.0
+        frame = pd.DataFrame({axis: MIDDLE[axis] * np.geomspace(1.0 / reach, reach, 6)})
     else:
         budget, ratio = np.meshgrid([1e19, 1e20, 1e21], [0.3, 1.0, 3.0])
         params = (budget / 120) ** 0.5 * ratio
@@ -74,6 +97,8 @@ def design(model: str) -> bs.Runs:
     if "unique_tokens" in given:
         # Every budget and every size with little, some and much repetition.
         frame["unique_tokens"] = frame["tokens"] / [1, 4, 16, 4, 16, 1, 16, 1, 4]
+    for i, one in enumerate(g for g in law.given if g.name not in frame):
+        frame[one.name] = _around(one, i, len(frame))
     order = np.linspace(0.0, 1.0, len(frame))
     if law.link.bounded:
         info = {"loss": {"metric": "error", "upper": 0.9}}
@@ -83,6 +108,14 @@ def design(model: str) -> bs.Runs:
         frame["loss"] = 3.6 * (2.4 / 3.6) ** order
     count = "total" if "params" in frame else None
     return bs.load_runs(frame, task_info=info, param_count=count, name=f"design of {model}")
+
+
+def _around(given: Given, at: int, rows: int) -> np.ndarray:
+    """A further input at half, once and twice its usual value, in an order of its own; shares take turns."""
+    turn = (np.arange(rows) // (1 + at % 3) + at) % 3
+    if given.linear:
+        return np.clip(given.usual * (0.5 + 0.5 * turn), given.lowest, given.highest)
+    return np.clip(given.usual * 2.0 ** (turn - 1.0), given.lowest, given.highest)
 
 
 def run(models: list[str], simulations: int, jobs: int = 1) -> None:

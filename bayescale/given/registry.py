@@ -1,71 +1,12 @@
-"""What a run may be given besides N, D and C: one row an input, from which columns, arguments and options all come."""
+"""The further inputs by name: one row an input, from which columns, arguments and options all come."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal
-
 from bayescale.errors import unknown
+from bayescale.given.given import Given
 
-MOST_COUNT = 1e30
 # Stands for a value that is not said where every value in range says something: far below any, and its log a number.
 _UNSAID = 1e-30
-
-
-@dataclass(frozen=True)
-class Given:
-    """A further input of a run.
-
-    Attributes
-    ----------
-    name : str
-        Column of the table, and argument of a forecast or a decision.
-    text : str
-        A few words for tables and messages.
-    missing : float or None
-        Value of a run of which nothing is said: there a law is as if it did not read the input. None where a law that
-        reads it needs it of every run.
-    said : str
-        What its absence assumes, for notes.
-    pivot : {"params", "tokens", "compute", "own"} or None
-        What its log is centred by: the pivot of an axis on which it is measured, its own mean log over the fitted rows
-        that state it, or nothing.
-    lowest, highest : float
-        Range of its values.
-    linear : bool
-        Whether laws read it as it is, and not its log: a share, which may be zero.
-    count : bool
-        Whether it is counted, so that ``100B`` is read as a number of it.
-    aliases : tuple of str
-        Other names of its column, as :func:`bayescale.runs.columns.normalise` leaves a header.
-    """
-
-    name: str
-    text: str
-    missing: float | None
-    said: str
-    pivot: Literal["params", "tokens", "compute", "own"] | None = None
-    lowest: float = 1.0
-    highest: float = MOST_COUNT
-    linear: bool = False
-    count: bool = True
-    aliases: tuple[str, ...] = ()
-
-    def scaled(self, value: Any) -> Any:
-        """What a law reads of a value: its log, or the value itself."""
-        import numpy as np  # only where numbers are read: the command line knows the names without it
-
-        return value if self.linear else np.log(value)
-
-    def fault(self, value: object) -> str | None:
-        """What is wrong with a value: no number, or out of range; None where nothing is."""
-        if isinstance(value, bool) or not isinstance(value, Real):
-            return f"{self.name} = {value!r} (expected a number, e.g. 1e11)"
-        if not self.lowest <= float(value) <= self.highest:
-            return f"{self.name} = {value:g} (expected from {self.lowest:g} to {self.highest:g})"
-        return None
-
 
 GIVEN: dict[str, Given] = {
     given.name: given
@@ -74,6 +15,7 @@ GIVEN: dict[str, Given] = {
             "unique_tokens",
             "tokens of data that differ",
             # More than anybody will ever train on, and its exponential is still a number.
+            usual=1e10,
             missing=1e30,
             said="data taken as unlimited, none repeated",
             pivot="tokens",
@@ -82,6 +24,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "experts",
             "experts of a routed layer",
+            usual=16.0,
             missing=1.0,
             said="taken as dense",
             aliases=("n_experts", "num_experts", "number_of_experts"),
@@ -103,6 +46,7 @@ GIVEN: dict[str, Given] = {
             Given(
                 f"{short}_bits",
                 f"bits of {said}",
+                usual=8.0,
                 # More than any number has, and its powers are still numbers.
                 missing=1e6,
                 said=f"{said} taken as exact",
@@ -121,6 +65,7 @@ GIVEN: dict[str, Given] = {
             Given(
                 f"share_{domain}",
                 f"share of domain {domain} in the training data",
+                usual=0.2,
                 missing=None,
                 said="",
                 lowest=0.0,
@@ -134,6 +79,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "quality",
             "quality of the training data, over that of the usual ones",
+            usual=1.0,
             missing=1.0,
             said="data taken as of the usual quality",
             lowest=1e-6,
@@ -145,6 +91,7 @@ GIVEN: dict[str, Given] = {
             "vocabulary",
             "entries of the vocabulary",
             # Fewer than any: what it stands for is that nothing is said, and the vocabulary the best one.
+            usual=32_000.0,
             missing=1e-30,
             said="vocabulary taken as the best one",
             pivot="own",
@@ -153,6 +100,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "vocabulary_params",
             "parameters of embeddings",
+            usual=5e7,
             missing=None,
             said="",
             pivot="params",
@@ -161,6 +109,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "aspect_ratio",
             "width over depth",
+            usual=64.0,
             missing=1e-30,
             said="shape taken as the best one",
             pivot="own",
@@ -172,6 +121,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "active_share",
             "share of the parameters that a token sees",
+            usual=0.2,
             missing=1.0,
             said="all parameters taken as active",
             lowest=1e-6,
@@ -182,6 +132,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "granularity",
             "pieces that an expert of the usual size is cut into",
+            usual=4.0,
             missing=1.0,
             said="experts taken as of the usual size",
             highest=1e6,
@@ -190,6 +141,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "teacher_loss",
             "loss of the teacher",
+            usual=2.4,
             missing=None,
             said="",
             lowest=1e-6,
@@ -200,6 +152,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "student_loss",
             "loss that a student would reach without its teacher",
+            usual=2.7,
             missing=None,
             said="",
             lowest=1e-6,
@@ -210,6 +163,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "learning_rate",
             "peak learning rate",
+            usual=1e-3,
             missing=_UNSAID,
             said="taken as tuned",
             pivot="own",
@@ -221,6 +175,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "batch_size",
             "tokens in a batch",
+            usual=5e5,
             missing=_UNSAID,
             said="taken as tuned",
             pivot="own",
@@ -234,6 +189,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "mean_rate",
             "mean of the learning rate over the run, over its peak",
+            usual=0.6,
             missing=1.0,
             said="learning rate taken as held at its peak",
             lowest=1e-6,
@@ -243,6 +199,7 @@ GIVEN: dict[str, Given] = {
         Given(
             "end_rate",
             "smoothed learning rate at the end of the run, over its peak",
+            usual=0.1,
             missing=_UNSAID,
             said="learning rate taken as annealed to zero at the end",
             lowest=1e-9,
@@ -250,17 +207,19 @@ GIVEN: dict[str, Given] = {
             count=False,
         ),
         Given(
-            "steps",
+            "optimizer_steps",
             "optimizer steps",
             # So many that any power of them is exactly nothing beside one.
+            usual=1e5,
             missing=1e300,
             said="taken as enough that their number does not matter",
             pivot="own",
-            aliases=("n_steps", "num_steps", "total_steps", "optimizer_steps", "train_steps"),
+            aliases=("n_updates", "num_updates", "updates", "parameter_updates"),
         ),
         Given(
             "pretrained",
             "1 for a network that was pre-trained, 0 for one trained from scratch",
+            usual=1.0,
             missing=0.0,
             said="taken as trained from scratch",
             lowest=0.0,
