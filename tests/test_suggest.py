@@ -144,6 +144,16 @@ def test_experts_must_be_read_and_must_move() -> None:
     assert "routed is experimental" in str(suggest(with_experts(256.0)))
 
 
+def test_a_further_input_must_move() -> None:
+    grid = pd.concat([GRID] * 3, ignore_index=True)
+    bits = np.repeat([2.0, 4.0, 16.0], len(GRID))
+    moved = by_model(suggest(load_runs(falling(grid, weight_bits=bits, activation_bits=bits))))
+    assert moved["precision"].verdict == "supported"
+    assert "it needs share_1" in moved["mixture-2"].reason
+    still = by_model(suggest(load_runs(falling(grid, weight_bits=4.0, activation_bits=bits))))
+    assert "every run has the same weight_bits" in still["precision"].reason
+
+
 def test_an_experimental_model_comes_after_the_others() -> None:
     found = by_model(suggest(REPEATED))
     assert found["repeated-data"].verdict == "supported"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bayescale.given import GIVEN
 from bayescale.runs import Description, Design, Runs
 from bayescale.spec import ModelSpec
 
@@ -31,6 +32,8 @@ class Facts:
         Most experts; most passes over the unique tokens; largest N over what these justify. 1, 1 and 0 where not said.
     experts_move : bool
         Whether one architecture has several numbers of experts.
+    still : frozenset of str
+        Further inputs that are stated, and the same in every run.
     """
 
     described: Description
@@ -42,6 +45,7 @@ class Facts:
     experts_move: bool = False
     epochs: float = 1.0
     excess: float = 0.0
+    still: frozenset[str] = frozenset()
 
     @property
     def design(self) -> Design:
@@ -92,4 +96,5 @@ def gather(runs: Runs, specs: Iterable[ModelSpec]) -> Facts:
         and bool((experts.groupby(table["architecture"]).nunique() > 1).any()),
         epochs=1.0 if epochs is None else max(1.0, float(epochs.max())),
         excess=0.0 if excess is None else float(excess.max()),
+        still=frozenset(n for n in columns & GIVEN.keys() if table[n].nunique(dropna=False) == 1),
     )

@@ -106,6 +106,9 @@ def _in_the_way(spec: ModelSpec, facts: Facts) -> Iterator[str]:
         yield "every run is dense, so that nothing shows what experts are worth"
     if "unique_tokens" in needed and facts.epochs <= 1.0:
         yield "no token is seen twice, so that nothing shows what repeats are worth"
+    for given in law.given:
+        if given.name in facts.still:
+            yield f"every run has the same {given.name}, so that nothing shows what it does"
     if law.link.bounded and facts.metrics != {"error"}:
         yield f"it is of error rates, and the loss is in {', '.join(sorted(facts.metrics))}"
     yield from _axes_in_the_way(law.inputs, facts)
