@@ -179,6 +179,10 @@ def match_columns(
     for name, options in candidates.items():
         if name in found or name in absent or (name == "loss" and taken):
             continue
+        if name in GIVEN and len(options) > 1 and name not in [normalise(h) for h, _ in options]:
+            could = ", ".join(repr(h) for h, _ in options)
+            notes.append(f"columns {could} could all be {name}: none is taken, columns={{…}} says")
+            continue
         header, unit_text = _choose(name, options, notes)
         found[name] = _column(name, header, unit_text)
     used = {c.header for c in found.values()} | set(taken)

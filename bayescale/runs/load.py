@@ -22,6 +22,7 @@ from bayescale.runs.dedupe import (
     note_shared_rows,
     unique_run_ids,
 )
+from bayescale.runs.further import without_doubtful
 from bayescale.runs.gather import Gathered, gather, melt
 from bayescale.runs.leftover import (
     missing_scale,
@@ -123,7 +124,9 @@ def load_runs(
     for label, header in wanted.items():
         if header not in headers:
             raise unknown("header", header, headers, f"tasks={{{label!r}: …}}")
-    match = match_columns(headers, {**preset.columns, **(columns or {})}, list(wanted.values()))
+    named = {**preset.columns, **(columns or {})}
+    match = match_columns(headers, named, list(wanted.values()))
+    match = without_doubtful(raw, match, named)
     if not wanted and "loss" not in match.found:
         typed = repr(str(source)) if isinstance(source, str | Path) else "frame"
         raise missing_loss(raw.label, typed, headers)

@@ -1,0 +1,44 @@
+"""Columns of further inputs (:data:`bayescale.given.GIVEN`) that look like one and cannot be: they are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from bayescale.given import GIVEN, Given
+from bayescale.runs.columns import Column, Matching
+from bayescale.runs.quantities import read_numbers
+from bayescale.runs.read import RawTable
+
+
+def without_doubtful(raw: RawTable, match: Matching, named: Collection[str]) -> Matching:
+    """The matching less those further inputs that the caller did not name and whose cells are not all such numbers.
+
+    Most tables have columns such as `pretrained` or `quality` for reasons of their own, and most models read none of
+    them: what is no number in range is another thing of that name.
+    """
+    found, notes = dict(match.found), list(match.notes)
+    for name in (n for n in match.found if n in GIVEN and n not in named):
+        column = found[name]
+        wrong = _first_wrong(raw.frame[column.header], GIVEN[name], column)
+        if wrong is not None:
+            del found[name]
+            notes.append(
+                f"column {column.header!r} left out: {wrong!r} is no {name} ({GIVEN[name].text}, from "
+                f"{GIVEN[name].lowest:g} to {GIVEN[name].highest:g})"
+            )
+    gone = [match.found[n].header for n in match.found if n not in found]
+    unused = tuple(h for h in raw.frame.columns if h in match.unused or h in gone)
+    return replace(match, found=found, unused=unused, notes=tuple(notes))
+
+
+def _first_wrong(cells: pd.Series, given: Given, column: Column) -> str | None:
+    """The first cell that is written and no value of the input; None where all are."""
+    values, blank, bad, in_bytes = read_numbers(cells, given.name, column.unit)
+    with np.errstate(invalid="ignore"):
+        inside = (values >= given.lowest) & (values <= given.highest)
+    wrong = ~blank & ~in_bytes & (bad | ~inside)
+    return str(cells[wrong].iloc[0]) if wrong.any() else None
