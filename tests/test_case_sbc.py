@@ -23,6 +23,7 @@ OPEN = {
     "broken",
     "compound",
     "family",
+    "farseer",
     "general-saturating",
     "isoflop-profile",
     "repeated-data",

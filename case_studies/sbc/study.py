@@ -44,6 +44,7 @@ MODELS = (
     "repeated-data",
     "family",
     "isoflop-profile",
+    "farseer",
     "compound",
 )
 MIDDLE = {"params": 3e8, "tokens": 1e10, "compute": 1e20}
