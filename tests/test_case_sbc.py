@@ -32,6 +32,7 @@ OPEN = {
     "error-loss-known",
     "family",
     "fine-tuning",
+    "farseer",
     "general-saturating",
     "granularity",
     "isoflop-profile",

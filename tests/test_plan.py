@@ -20,6 +20,7 @@ from bayescale.errors import (
 from bayescale.laws import joint_frontier, textbook_theta
 from bayescale.posterior import Fit, Stacked
 from bayescale.predict import predict
+from bayescale.runs.flops import training_flop_per_token
 
 CHINCHILLA = Budget(compute=5.76e23)
 PRICED = Budget(dollars=5e6, price_per_hour=2.7, mfu=0.4, hardware="H100-SXM")
@@ -267,3 +268,43 @@ def test_an_uncertain_price_is_carried_draw_by_draw(drift: bool) -> None:
     assert best.regret_dollars == pytest.approx(5e6 * best.regret)
     assert any("price_per_hour: uncertain, the money buys" in c for c in made.caveats)
     assert made.optimum["params"]["hi90"] > plan(fit, PRICED).optimum["params"]["hi90"] * 0.9
+
+
+# ------------------------------------------------------------------ more than 6ND a token
+
+
+@pytest.mark.parametrize("drift", [False, True])
+def test_a_budget_that_pays_for_attention_too(drift: bool) -> None:
+    fit = make_fit(runs=make_runs(), draws=60, drift=drift)
+    counted = Budget(compute=1e22, context=8192.0, vocabulary=50_000.0)
+    made = plan(fit, counted)
+    params, tokens = (made.table[name].to_numpy() for name in ("params", "tokens"))
+    # Every action spends the whole budget, as the one accounting of the package counts it.
+    spent = training_flop_per_token(params, 8192.0, 50_000.0) * tokens
+    np.testing.assert_allclose(spent, 1e22, rtol=1e-9)
+    # Each draw's optimum is the lowest point of its own curve along that budget.
+    iso = IsoFlop.of(fit, fit.groups(), counted)
+    best_n, best_r = iso.optimum
+    near = iso.log_reducible(np.concatenate([best_n + step for step in (-0.05, 0.05)]))
+    # A drifting draw may have its optimum where no model can be, at an end of the search.
+    for i in np.flatnonzero(best_n > np.log(1e7)):
+        assert near[i, [i, len(best_n) + i]].min() >= best_r[i] - 1e-9
+    waste = iso.wasted_share(iso.log_reducible(best_n))
+    assert np.abs(np.diagonal(waste)).max() < 1e-3
+    plain = plan(fit, 1e22)
+    assert made.by_utility["loss"].loss > plain.by_utility["loss"].loss
+    assert made.problem["context"] == 8192.0
+    assert any("6ND and attention over 8192 tokens and an output head" in c for c in made.caveats)
+    # Next to no attention is none.
+    close = plan(fit, Budget(compute=1e22, context=1e-6))
+    assert close.by_utility["loss"].loss == pytest.approx(plain.by_utility["loss"].loss, rel=1e-6)
+
+
+def test_a_listed_action_pays_for_attention_too() -> None:
+    fit = make_fit(runs=make_runs(), draws=20)
+    pair = (1e9, 1e22 / 6e9)
+    assert plan(fit, 1e22, candidates=[pair]).table.sizes["action"] == 1
+    with pytest.raises(PlanError, match="budget: needs"):
+        plan(fit, Budget(compute=1e22, context=8192.0), candidates=[pair])
+    with pytest.raises(PlanError, match="context = -1"):
+        Budget(compute=1e22, context=-1.0)

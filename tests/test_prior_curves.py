@@ -24,10 +24,10 @@ def test_curves_fall_and_stay_above_their_floor(name: str) -> None:
     for values in (found["loss"], found["path"]):
         assert np.isfinite(values).all()
         # Errors rise with the loss of a first step; losses fall with any scale, but for a valley that is a parabola in
-        # log N: across it they rise again, whatever D is.
+        # log N, and a data term that may grow with N: far off the frontier they may rise.
         rising = law.inputs == ("upstream_loss",)
         steps = -values.diff("point") if rising else values.diff("point")
-        assert name == "isoflop-profile" or (steps <= 0).all()
+        assert name in ("isoflop-profile", "farseer") or (steps <= 0).all()
     # Of each curve the loss is above the floor, so it is of every quantile.
     assert (found["loss"].min("point") >= found["floor"]).all()
     assert (found["loss"].diff("prob") > 0).all()

@@ -35,6 +35,10 @@ class Spending:
         Work repeated after restarts, as a share of the run; likewise.
     failed
         Runs lost for one that succeeds; likewise.
+    context
+        Counts attention over so many tokens besides 6ND.
+    vocabulary
+        Counts the output head too, for parameters counted without it.
     """
 
     compute: str | None = None
@@ -44,6 +48,8 @@ class Spending:
     hardware: str | None = None
     restarts: str | None = None
     failed: str | None = None
+    context: float | None = None
+    vocabulary: float | None = None
 
     def table(self, instead: str = "") -> BudgetTable:
         """The budget that the options state; ``instead`` says what else could."""
@@ -62,4 +68,6 @@ class Spending:
             hardware=self.hardware,
             restarts=self.restarts,
             failed=self.failed,
+            context=self.context,
+            vocabulary=self.vocabulary,
         )

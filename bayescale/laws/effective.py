@@ -15,6 +15,7 @@ from bayescale.laws import (
     batches,
     choices,
     compound,
+    farseer,
     mixture,
     precision,
     repeated_data,
@@ -158,6 +159,18 @@ EFFECTIVE: dict[str, Effective] = {
             routed.span,
             r"N' = N\,(\hat{E}/E_{start})^{g - h \log N}",
             "Clark et al. 2022, eqs. 5 and 6, solved for the dense size of the same loss",
+        ),
+        Effective(
+            "farseer",
+            "a data exponent and level that change with N",
+            ("params", "tokens"),
+            (),
+            farseer.PARAMETERS,
+            farseer.farseer,
+            farseer.span,
+            r"A N'^{-\beta} = L_\infty (e^{h (N/N_0)^{-\beta}} - 1),\quad B D'^{-\delta} = B(N) D^{-\delta(N)},\quad "
+            r"\log \delta(N)/\delta = g\,(x^k - 1)/k,\quad \log B(N)/B = m\,(x^l - 1)/l,\quad x = N/N_0",
+            "Li et al. 2025, arXiv 2506.10972, the law as printed at gamma = 1",
         ),
         Effective(
             "compound",

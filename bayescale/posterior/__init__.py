@@ -17,7 +17,7 @@ from bayescale.posterior.convergence import (
     assess,
     diagnostics,
 )
-from bayescale.posterior.curve import Curve
+from bayescale.posterior.curve import Curve, Overhead
 from bayescale.posterior.evidence import Evidence, require_plain_rows
 from bayescale.posterior.fit import Fit, require_fit
 from bayescale.posterior.floors import floor_notes
@@ -52,6 +52,7 @@ __all__ = [
     "Linked",
     "Mixture",
     "New",
+    "Overhead",
     "Posterior",
     "Side",
     "Stacked",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ HALF_WIDTH = 12.0  # nats of log N that a search reaches beyond the optima of th
 AWAY = 8.0  # nats that these may lie from N = D
 # Points and grids of a search without any closed form: the last are .003 nats apart, where the valley is flat.
 POINTS, ROUNDS = 193, 2
+# Log of what a token costs over 6·N, from log N: log h.
+Overhead = Callable[[np.ndarray], np.ndarray]
 _STEP = 1e-4  # nats, of the slope of a bent input
 
 
@@ -195,27 +197,32 @@ class Curve:
             log_r = self.law.link.log_reducible(numpy_namespace, loss, theta, self.upper)
         return log_r if self.upper is None else np.where(loss >= self.upper, np.inf, log_r)
 
-    def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    def optimum(
+        self, log_compute: np.ndarray | float, overhead: Overhead | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, each of shape (draw, …) for budgets of shape (…).
+
+        With an overhead, at budgets C = 6·N·D·h(N).
 
         In closed form where the law is exact; else each draw's own curve is searched far to both sides of the closed
         form (:func:`bayescale.laws.drifting_optimum`; on a grid where N and D are not what they are worth).
         """
         budgets = np.asarray(log_compute, float)
         centre, lowest = self._closed_form(budgets)
-        if self.exact:
+        if self.exact and overhead is None:
             return centre, lowest
         # Without its path a draw may put the optimum where no model can be.
         half = 0.5 * (budgets - LOG_FLOP_PER_PARAM_TOKEN)
         centre = np.clip(centre, half - AWAY, half + AWAY)
         low, high = float(centre.min()) - HALF_WIDTH, float(centre.max()) + HALF_WIDTH
         totals = 2.0 * half.ravel()
+        most = 0.0 if overhead is None else float(overhead(np.array([low, high])).max())
         far = self.reaching(
-            {"params": (low, high), "tokens": (totals.min() - high, totals.max() - low)}
+            {"params": (low, high), "tokens": (totals.min() - high - most, totals.max() - low)}
         )
-        if self.given or self.law.bends or self.law.core.best is not None:
+        if overhead or self.given or self.law.bends or self.law.core.best is not None:
             found = [
-                far._on_grid(total, around)
+                far._on_grid(total, around, overhead)
                 for total, around in zip(totals, centre.reshape(len(centre), -1).T, strict=True)
             ]
             at_n, log_r = np.moveaxis(np.array(found), 0, -1)
@@ -241,10 +248,13 @@ class Curve:
         log_r = core.log_reducible(numpy_namespace, {"params": u, "tokens": total - u}, theta)
         return u + at, log_r
 
-    def _on_grid(self, total: float, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Log N and log R of the lowest point at one log N·D, each of shape (draw,)."""
+    def _on_grid(
+        self, total: float, centre: np.ndarray, overhead: Overhead | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log N and log R of the lowest point at one log N·D·h(N), each of shape (draw,)."""
 
         def log_reducible(log_n: np.ndarray) -> np.ndarray:
-            return self.log_reducible({"params": log_n, "tokens": total - log_n})
+            left = total - log_n if overhead is None else total - log_n - overhead(log_n)
+            return self.log_reducible({"params": log_n, "tokens": left})
 
         return lowest_on_grid(log_reducible, centre, HALF_WIDTH, POINTS, ROUNDS)

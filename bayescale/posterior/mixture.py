@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bayescale.posterior.chained import Chained, Posterior
-from bayescale.posterior.curve import Curve
+from bayescale.posterior.curve import Curve, Overhead
 from bayescale.posterior.group_curve import group_curve
 from bayescale.posterior.groups import Group, Side
 from bayescale.posterior.linked import Linked
@@ -79,9 +79,11 @@ class Mixture:
         own = zip(self.parts, self._split(loss), strict=True)
         return np.concatenate([part.reducible(values) for part, values in own])
 
-    def optimum(self, log_compute: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    def optimum(
+        self, log_compute: np.ndarray | float, overhead: Overhead | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* at budgets C = 6·N·D, as :meth:`Curve.optimum`."""
-        found = [part.optimum(log_compute) for part in self.parts]
+        found = [part.optimum(log_compute, overhead) for part in self.parts]
         return np.concatenate([n for n, _ in found]), np.concatenate([r for _, r in found])
 
     def _split(self, values: np.ndarray) -> list[np.ndarray]:

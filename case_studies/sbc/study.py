@@ -45,6 +45,7 @@ MODELS = (
     "repeated-data",
     "family",
     "isoflop-profile",
+    "farseer",
     "compound",
     "annealing",
     "aspect-ratio",

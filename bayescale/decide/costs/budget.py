@@ -12,7 +12,9 @@ from bayescale.decide.costs.costing import DRAWS, Fleet
 from bayescale.decide.costs.hardware import get_hardware
 from bayescale.decide.costs.rates import Rates
 from bayescale.errors import PlanError
+from bayescale.posterior import Overhead
 from bayescale.posterior.uncertain import AT_LEAST_ZERO, POSITIVE, SHARE, Uncertain, draws_of
+from bayescale.runs.flops import PER_PARAM_TOKEN, training_flop_per_token
 
 LEAST_FLOP, MOST_FLOP = 1e6, 1e40
 _NEEDS_PRICE = "dollars need price_per_hour=, mfu= and hardware= to become FLOP"
@@ -48,6 +50,10 @@ class Budget:
         Work repeated after restarts, as a share of the run, and runs lost as a whole for one that succeeds, as in
         :class:`Fleet`: money buys less, and a FLOP costs more. With a price only; none by default.
 
+    context, vocabulary : float, optional
+        Spend it as more than 6·N·D: with attention over so many tokens, and with the output head of an N that leaves
+        it out, of a decoder whose width is 100 times its depth (:func:`bayescale.runs.flops.training_flop_per_token`).
+
     Raises
     ------
     PlanError, ModelError, UnknownNameError
@@ -61,6 +67,8 @@ class Budget:
     hardware: str | None = None
     restarts: Uncertain | None = None
     failed: Uncertain | None = None
+    context: float | None = None
+    vocabulary: float | None = None
 
     def __post_init__(self) -> None:
         if (self.compute is None) == (self.dollars is None):
@@ -78,8 +86,15 @@ class Budget:
             value = getattr(self, name)
             if value is not None:
                 draws_of(value, name, bounds, value.size if isinstance(value, np.ndarray) else 1)
+        for name, value in self.accounting().items():
+            draws_of(value, name, POSITIVE, 1)
         if self.hardware is not None:
             get_hardware(self.hardware)
+        self._check_prices()
+        self.flop_draws(self._count)
+
+    def _check_prices(self) -> None:
+        """Raise unless all that prices the budget is there, or none of it."""
         missing = [v is None for v in (self.price_per_hour, self.mfu, self.hardware)]
         if self.dollars is not None and any(missing):
             raise PlanError(_NEEDS_PRICE)
@@ -91,7 +106,24 @@ class Budget:
             raise PlanError(
                 "restarts and failed runs cost hours: give price_per_hour, mfu and hardware too"
             )
-        self.flop_draws(self._count)
+
+    def accounting(self) -> dict[str, float]:
+        """What is counted besides 6·N·D, as stated."""
+        stated = {"context": self.context, "vocabulary": self.vocabulary}
+        return {name: float(value) for name, value in stated.items() if value is not None}
+
+    @property
+    def overhead(self) -> Overhead | None:
+        """Log of what a token costs over 6·N, from log N; None where that is all it costs."""
+        if not self.accounting():
+            return None
+
+        def log_factor(log_params: np.ndarray) -> np.ndarray:
+            params = np.exp(log_params)
+            whole = training_flop_per_token(params, self.context, self.vocabulary)
+            return np.asarray(np.log(whole / (PER_PARAM_TOKEN * params)))
+
+        return log_factor
 
     @property
     def _count(self) -> int:
@@ -174,12 +206,19 @@ class Budget:
         """What an uncertain price or utilisation does to the budget, in words; empty where there is none."""
         uncertain = self.inputs(self._count)
         if not uncertain:
-            return []
+            return self._counted()
         names = " and ".join(uncertain)
         if self.dollars is None:
-            return [f"{names}: uncertain, money is shown as expected"]
+            return [*self._counted(), f"{names}: uncertain, money is shown as expected"]
         low, high = np.quantile(self.flop_draws(self._count), (0.05, 0.95))
         return [
+            *self._counted(),
             f"{names}: uncertain, the money buys {low:.3g} to {high:.3g} FLOP (90 %); "
-            "N is chosen before, D is that of the median"
+            "N is chosen before, D is that of the median",
         ]
+
+    def _counted(self) -> list[str]:
+        """What is counted besides 6·N·D, in words."""
+        said = {"context": "attention over {:g} tokens", "vocabulary": "an output head of {:g}"}
+        parts = [said[name].format(value) for name, value in self.accounting().items()]
+        return [f"the budget pays for 6ND and {' and '.join(parts)}"] if parts else []

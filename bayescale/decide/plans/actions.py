@@ -80,7 +80,7 @@ class Actions:
             value = {
                 "params": params,
                 "tokens": tokens,
-                "compute": FLOP_PER_PARAM_TOKEN * params * tokens,
+                "compute": FLOP_PER_PARAM_TOKEN * params * tokens * iso.factor(params),
             }
             broken = [said for one in every if (said := one.broken(value[one.on]))]
             left_out += [Infeasible(params, params, tokens, said) for said in broken]

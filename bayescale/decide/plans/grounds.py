@@ -127,5 +127,5 @@ def _other_accounting(fit: Fit) -> list[str]:
     if abs(ratio - 1.0) <= ACCOUNTING:
         return []
     return [
-        f"the budget is spent as 6ND; the table's reported compute is {ratio:.2f} × 6ND in the median"
+        f"a budget is spent as 6ND unless it says more; the table's reported compute is {ratio:.2f} × 6ND in the median"
     ]

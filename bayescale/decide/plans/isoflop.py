@@ -12,7 +12,7 @@ import xarray as xr
 from bayescale.decide.costs.budget import Budget
 from bayescale.errors import PlanError
 from bayescale.laws.frontier import LOG_FLOP_PER_PARAM_TOKEN
-from bayescale.posterior import PROBS, Curve, Group, Mixture, Posterior, Side, curve_of
+from bayescale.posterior import PROBS, Curve, Group, Mixture, Overhead, Posterior, Side, curve_of
 from bayescale.posterior.uncertain import Uncertain
 
 CANDIDATES = 241
@@ -50,17 +50,20 @@ def joint_curve(
 
 @dataclass(frozen=True)
 class IsoFlop:
-    """Draws of a group's curve along one budget C = 6·N·D.
+    """Draws of a group's curve along one budget C = 6·N·D, or 6·N·D and what attention and output head take.
 
     Attributes
     ----------
     curve : Curve or Mixture
     log_compute : float or ndarray, shape (draw,)
         Of the budget in FLOP: one for all draws, or what the money buys in each.
+    overhead : callable or None
+        Log of what a token costs over 6·N, where that is more, from log N.
     """
 
     curve: Curve | Mixture
     log_compute: float | np.ndarray
+    overhead: Overhead | None = None
 
     @classmethod
     def of(
@@ -78,7 +81,8 @@ class IsoFlop:
         if not isinstance(budget, Budget):
             return cls(curve, float(np.log(budget)))
         flop = budget.flop_draws(len(curve.floor), fit.seed)
-        return cls(curve, float(np.log(flop[0])) if np.ptp(flop) == 0 else np.log(flop))
+        log_compute = float(np.log(flop[0])) if np.ptp(flop) == 0 else np.log(flop)
+        return cls(curve, log_compute, budget.overhead)
 
     @property
     def compute(self) -> float:
@@ -100,16 +104,30 @@ class IsoFlop:
 
     @property
     def log_total(self) -> float | np.ndarray:
-        """Log of N·D, for all draws or of each."""
+        """Log of N·D·h(N), for all draws or of each."""
         return self.log_compute - LOG_FLOP_PER_PARAM_TOKEN
 
     def tokens(self, log_params: np.ndarray | float) -> np.ndarray:
         """D that the budget leaves at an N, in the median."""
-        return np.exp(np.log(self.compute) - LOG_FLOP_PER_PARAM_TOKEN - np.asarray(log_params))
+        total = np.log(self.compute) - LOG_FLOP_PER_PARAM_TOKEN
+        return np.asarray(np.exp(self._left(total, np.asarray(log_params))))
+
+    def factor(self, params: float) -> float:
+        """What a token costs over 6·N, at an N."""
+        return 1.0 if self.overhead is None else float(np.exp(self.overhead(np.log([params]))[0]))
+
+    def tokens_drawn(self, log_params: np.ndarray) -> np.ndarray:
+        """D that each draw's budget leaves at an N of its own, shape (draw,)."""
+        return np.asarray(np.exp(self._left(self.log_total, log_params)))
+
+    def _left(self, log_total: float | np.ndarray, log_params: np.ndarray) -> np.ndarray:
+        """Log D that is left of a log N·D·h(N)."""
+        left = np.asarray(log_total - log_params)
+        return left if self.overhead is None else left - self.overhead(log_params)
 
     def log_reducible(self, log_params: np.ndarray) -> np.ndarray:
         """Log R of every draw (rows) at every candidate N (columns), shape (draw, action)."""
-        log_tokens = np.reshape(self.log_total, (-1, 1)) - log_params[None]
+        log_tokens = self._left(np.reshape(self.log_total, (-1, 1)), log_params[None])
         return self.curve.log_reducible({"params": log_params[None], "tokens": log_tokens})
 
     def loss(self, log_reducible: np.ndarray) -> np.ndarray:
@@ -120,7 +138,7 @@ class IsoFlop:
     def optimum(self) -> tuple[np.ndarray, np.ndarray]:
         """Log N* and log R* of each draw."""
         if isinstance(self.log_compute, float):
-            return self.curve.optimum(self.log_compute)
+            return self.curve.optimum(self.log_compute, self.overhead)
         levels, best_n, best_r = self._levels
         own = list(zip(self.log_compute, best_n, best_r, strict=True))
         return (
@@ -141,7 +159,10 @@ class IsoFlop:
         log_params, _ = self.optimum
         floor = self.curve.floor / self.frontier_loss
         inner = self.curve.param_share(
-            {"params": log_params[:, None], "tokens": self.log_total - log_params[:, None]}
+            {
+                "params": log_params[:, None],
+                "tokens": self._left(self.log_total, log_params)[:, None],
+            }
         )[:, 0]
         return {"params": (1 - floor) * inner, "tokens": (1 - floor) * (1 - inner), "floor": floor}
 
@@ -150,7 +171,7 @@ class IsoFlop:
         best = self.optimum[1][:, None]
         # Rounding can put an action a hair below the optimum of its own draw.
         extra = np.maximum(log_reducible - best, 0.0)
-        if self.curve.exact:
+        if self.curve.exact and self.overhead is None:
             return -np.expm1(-extra / self.theta["alpha"][:, None])
         levels, _, level = self._levels
         enough = [
@@ -167,7 +188,7 @@ class IsoFlop:
         else:
             low, high = float(self.log_compute.min()), float(self.log_compute.max())
             levels = np.linspace(low - SMALLEST, high, LEVELS)
-        best_n, best_r = self.curve.optimum(levels)
+        best_n, best_r = self.curve.optimum(levels, self.overhead)
         # A frontier falls with the budget; the search may miss that by its own tolerance.
         return levels, best_n, np.maximum.accumulate(best_r[:, ::-1], axis=1)[:, ::-1]
 
@@ -225,7 +246,7 @@ class IsoFlop:
         log_params, _ = self.optimum
         return {
             "params": _quantiles(np.exp(log_params)),
-            "tokens": _quantiles(np.exp(self.log_total - log_params)),
+            "tokens": _quantiles(self.tokens_drawn(log_params)),
             "loss": _quantiles(self.frontier_loss),
         }
 

@@ -113,11 +113,12 @@ def plan(
     if hit is not None:
         table["p_hit"] = ("action", hit(loss))
     best_n, _ = iso.optimum
+    best_d = iso.tokens_drawn(best_n)
     floor, frontier_loss = iso.curve.floor, iso.frontier_loss
     optimum = {
         "params": named_quantiles(np.exp(best_n)),
-        "tokens": named_quantiles(np.exp(iso.log_total - best_n)),
-        "tokens_per_param": named_quantiles(np.exp(iso.log_total - 2 * best_n)),
+        "tokens": named_quantiles(best_d),
+        "tokens_per_param": named_quantiles(best_d / np.exp(best_n)),
         "loss": named_quantiles(frontier_loss),
         "headroom": named_quantiles(frontier_loss - floor),
         "floor": named_quantiles(floor),
@@ -128,6 +129,7 @@ def plan(
         problem={
             "compute": budget.median_flop(len(floor), fit.seed),
             "dollars": budget.cost,
+            **budget.accounting(),
             "risk": [r.name for r in risks],
             "target_loss": target_loss,
             "unit": fit.unit,

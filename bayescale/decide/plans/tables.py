@@ -36,6 +36,8 @@ class BudgetTable(Table):
     hardware: str | None = None
     restarts: float | str | None = None
     failed: float | str | None = None
+    context: float | None = None
+    vocabulary: float | None = None
 
     def amount(self, name: str) -> float | None:
         """FLOP (``compute``) or money (``dollars``), if stated."""
@@ -52,6 +54,8 @@ class BudgetTable(Table):
             hardware=self.hardware,
             restarts=self.restarts,
             failed=self.failed,
+            context=self.context,
+            vocabulary=self.vocabulary,
         )
 
 
