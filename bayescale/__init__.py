@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         needed,
         pareto,
         plan,
+        sampling_optimum,
         scale_up,
         score_plan,
         select,
@@ -59,10 +60,12 @@ if TYPE_CHECKING:
     )
     from bayescale.posterior import (
         Chained,
+        Coverage,
         Fit,
         Stacked,
         chain,
         load_chain,
+        load_coverage,
         load_fit,
         load_stack,
         save_chain,
@@ -80,7 +83,7 @@ if TYPE_CHECKING:
     )
     from bayescale.runs import Runs, Task, load_runs, schedule_inputs
     from bayescale.spec import ModelSpec
-    from bayescale.workflow import backtest, fit, sbc
+    from bayescale.workflow import backtest, fit, fit_coverage, sbc
     from bayescale.zoo import Suggestion, suggest
     from bayescale.zoo import model_names as models
 
@@ -97,6 +100,7 @@ __all__ = [
     "Comparison",
     "Constraints",
     "Costing",
+    "Coverage",
     "Design",
     "Expectation",
     "Extrapolation",
@@ -133,10 +137,12 @@ __all__ = [
     "errors",
     "extrapolation",
     "fit",
+    "fit_coverage",
     "grid",
     "lifetime_optimum",
     "load_backtest",
     "load_chain",
+    "load_coverage",
     "load_fit",
     "load_ledger",
     "load_pilots",
@@ -151,6 +157,7 @@ __all__ = [
     "plan",
     "plot",
     "predict",
+    "sampling_optimum",
     "save_chain",
     "sbc",
     "scale_up",
@@ -184,6 +191,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "Cheapest": ("bayescale.decide", "Cheapest"),
     "Constraints": ("bayescale.decide", "Constraints"),
     "Costing": ("bayescale.decide", "Costing"),
+    "Coverage": ("bayescale.posterior", "Coverage"),
     "Design": ("bayescale.decide", "Design"),
     "Expectation": ("bayescale.decide", "Expectation"),
     "Extrapolation": ("bayescale.decide", "Extrapolation"),
@@ -214,10 +222,12 @@ _HOME: dict[str, tuple[str, str]] = {
     "errors": ("bayescale.errors", ""),
     "extrapolation": ("bayescale.decide", "extrapolation"),
     "fit": ("bayescale.workflow", "fit"),
+    "fit_coverage": ("bayescale.workflow", "fit_coverage"),
     "grid": ("bayescale.predict", "grid"),
     "lifetime_optimum": ("bayescale.decide", "lifetime_optimum"),
     "load_backtest": ("bayescale.predict", "load_backtest"),
     "load_chain": ("bayescale.posterior", "load_chain"),
+    "load_coverage": ("bayescale.posterior", "load_coverage"),
     "load_fit": ("bayescale.posterior", "load_fit"),
     "load_ledger": ("bayescale.decide", "load_ledger"),
     "load_plan": ("bayescale.decide", "load_plan"),
@@ -231,6 +241,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "plan": ("bayescale.decide", "plan"),
     "plot": ("bayescale.plots", ""),
     "predict": ("bayescale.predict", "predict"),
+    "sampling_optimum": ("bayescale.decide", "sampling_optimum"),
     "save_chain": ("bayescale.posterior", "save_chain"),
     "sbc": ("bayescale.workflow", "sbc"),
     "scale_up": ("bayescale.decide", "scale_up"),

@@ -74,7 +74,8 @@ def test_a_budget_below_every_run_and_another_way_to_count_flop_are_said() -> No
     assert not any("6ND" in c for c in caveats)
     said = " ".join(plan(make_fit(draws=50), 1e23, architecture="Pythia").caveats)
     assert re.search(
-        r"spent as 6ND unless it says more; the table's reported compute is 1\.\d\d × 6ND in the median", said
+        r"spent as 6ND unless it says more; the table's reported compute is 1\.\d\d × 6ND in the median",
+        said,
     )
 
 

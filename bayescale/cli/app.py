@@ -10,6 +10,7 @@ from bayescale.cli.cheapest import cheapest
 from bayescale.cli.checking import check
 from bayescale.cli.comparing import compare
 from bayescale.cli.costing import cost, list_hardware
+from bayescale.cli.covering import coverage, sampling
 from bayescale.cli.demo import demo
 from bayescale.cli.designing import design
 from bayescale.cli.fitting import fit
@@ -80,6 +81,8 @@ app.command(scale_up, name="scale-up")
 app.command(stopping, name="stopping")
 app.command(pareto, name="pareto")
 app.command(lifetime, name="lifetime")
+app.command(coverage, name="coverage")
+app.command(sampling, name="sampling")
 app.command(tuning, name="tuning")
 app.command(score, name="score")
 app.command(monitor, name="monitor")

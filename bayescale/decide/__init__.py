@@ -34,6 +34,7 @@ from bayescale.decide.plans.plan_file import load_plan
 from bayescale.decide.plans.planning import plan
 from bayescale.decide.plans.preregistration import Part, RunForecast
 from bayescale.decide.plans.problem import Problem, load_problem
+from bayescale.decide.plans.sampling import sampling_optimum
 from bayescale.decide.plans.scaled import Scaled
 from bayescale.decide.plans.scaling_up import scale_up
 from bayescale.decide.plans.selecting import select
@@ -143,6 +144,7 @@ __all__ = [
     "predict_gap",
     "record",
     "require_moment",
+    "sampling_optimum",
     "scale_up",
     "score_plan",
     "select",

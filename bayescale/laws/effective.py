@@ -6,11 +6,10 @@ none. A model file names any of :data:`EFFECTIVE`; they apply in that order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 
-from bayescale.given import GIVEN, Given
+from bayescale.given import GIVEN
 from bayescale.laws import (
     batches,
     choices,
@@ -27,41 +26,8 @@ from bayescale.laws import (
 )
 from bayescale.laws.bends import BENDS, Bend
 from bayescale.laws.core import Axis
+from bayescale.laws.effect import Effective
 from bayescale.laws.namespace import Array, Namespace
-from bayescale.laws.parameter import Parameter
-
-
-@dataclass(frozen=True)
-class Effective:
-    """One way from inputs to effective inputs.
-
-    Attributes
-    ----------
-    name, title : str
-        Key in :data:`EFFECTIVE`, and a few words.
-    axes : tuple of str
-        Inputs of the core that it changes.
-    given : tuple of Given
-        Further inputs that it reads; none where the input itself is bent.
-    parameters : tuple of Parameter
-    transform : callable
-        ``(xp, centred, theta) -> changed``: centred effective logs of ``axes``, from centred logs of the core's inputs
-        and of the given ones, and the completed parameters of the law.
-    span : callable
-        ``logs -> {axis: (low, high)}``: how far effective logs reach from given ones, for the range of a walk.
-    latex, source : str
-    """
-
-    name: str
-    title: str
-    axes: tuple[Axis, ...]
-    given: tuple[Given, ...]
-    parameters: tuple[Parameter, ...]
-    transform: Callable[[Namespace, Mapping[str, Array], Mapping[str, Array]], dict[str, Array]]
-    span: Callable[[Mapping[str, Array]], dict[Axis, tuple[Array, Array]]]
-    latex: str
-    source: str
-
 
 _REPEATED = r"D' = U\,(1 + R_D^* (1 - e^{-R_D/R_D^*})),\quad R_D = D/U - 1"
 _EXCESS = r"U_N\,(1 + R_N^* (1 - e^{-R_N/R_N^*})),\quad R_N = N/U_N - 1"

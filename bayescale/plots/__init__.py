@@ -2,6 +2,7 @@
 
 from bayescale.plots.budgets import budget
 from bayescale.plots.check import check, check_numbers
+from bayescale.plots.coverage import coverage, coverage_numbers
 from bayescale.plots.fan import curve
 from bayescale.plots.files import save
 from bayescale.plots.forest import posterior
@@ -26,6 +27,8 @@ __all__ = [
     "calibration_numbers",
     "check",
     "check_numbers",
+    "coverage",
+    "coverage_numbers",
     "curve",
     "curve_numbers",
     "frontier",

@@ -17,6 +17,7 @@ from bayescale.posterior.convergence import (
     assess,
     diagnostics,
 )
+from bayescale.posterior.coverage import Coverage, load_coverage
 from bayescale.posterior.curve import Curve, Overhead
 from bayescale.posterior.evidence import Evidence, require_plain_rows
 from bayescale.posterior.fit import Fit, require_fit
@@ -44,6 +45,7 @@ __all__ = [
     "QUANTILES",
     "Chained",
     "Convergence",
+    "Coverage",
     "Curve",
     "Evidence",
     "Fit",
@@ -70,6 +72,7 @@ __all__ = [
     "keyed_generator",
     "link_spread",
     "load_chain",
+    "load_coverage",
     "load_fit",
     "load_stack",
     "named_quantiles",

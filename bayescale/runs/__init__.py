@@ -7,6 +7,7 @@ from bayescale.runs.load import load_runs
 from bayescale.runs.paths import Sharing, path_labels, paths, preceding, unfinished
 from bayescale.runs.quantities import format_quantity, parse_quantity
 from bayescale.runs.schedules import schedule_inputs
+from bayescale.runs.solved import load_counts
 from bayescale.runs.sweeps import sweeps
 from bayescale.runs.table import Runs
 from bayescale.runs.tasks import METRICS, Task
@@ -23,6 +24,7 @@ __all__ = [
     "dataset_info",
     "format_quantity",
     "list_datasets",
+    "load_counts",
     "load_runs",
     "parse_quantity",
     "path_labels",

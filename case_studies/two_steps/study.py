@@ -29,13 +29,13 @@ sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what t
 from recorded import fill
 
 HERE = Path(__file__).parent
-SEED = 20261201
+# Of the samplers; a first step of 16 runs is taken without drift, which these do not show.
+SEED = {"gadre": 20261201, "olmo": 1}
 SAMPLER: dict[str, Any] = {
     "draws": 1000,
     "tune": 1000,
     "chains": 2,
     "cores": 1,
-    "seed": SEED,
     "allow_unconverged": True,  # said in the tables
 }
 SHA256 = {
@@ -43,8 +43,9 @@ SHA256 = {
     "olmo_tasks": "709880468702e278e9e97ecd1bae8bd01f93d27a96def68f68bd12bcc3f1bce5",
 }
 ERRORS = {"metric": "error", "upper": 1.0}
+COUNT: dict[str, Any] = {"gadre": "total", "olmo": "non-embedding"}
 LAST = 5  # checkpoints whose mean is a run's, as the paper has it
-COLUMNS = ["run", "params", "tokens", "sweep", "upstream_loss", "loss"]
+COLUMNS = ["run", "params", "tokens", "task", "upstream_loss", "loss", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,18 @@ class Ladder:
     def losses(self) -> Runs:
         """The table of the first step."""
         frame = self.fitted.assign(loss=self.fitted["upstream_loss"])
-        columns = ["run", "params", "tokens", "loss"]
+        columns = [c for c in COLUMNS if c in frame and c not in ("upstream_loss", "sweep")]
         return bs.load_runs(
-            frame[columns], task_info={"*": self.unit}, param_count="total", name=self.name
+            frame[columns], task_info={"*": self.unit}, param_count=COUNT[self.name], name=self.name
         )
 
     def errors(self) -> Runs:
         """The table of the second step."""
         return bs.load_runs(
-            self.fitted[COLUMNS], task_info={"*": ERRORS}, param_count="total", name=self.name
+            self.fitted[[c for c in COLUMNS if c in self.fitted]],
+            task_info={"*": ERRORS},
+            param_count=COUNT[self.name],
+            name=self.name,
         )
 
 
@@ -129,35 +133,39 @@ def gadre(folder: Path) -> Iterator[Ladder]:
     every = read(folder, "gadre_overtraining")
     large = every["architecture"].str.startswith("open_lm")
     big = every["architecture"] == "open_lm_7b"
-    far = (every["architecture"] == "open_lm_1b") & (every["tokens_per_param"] > 600)
-    target = np.select([big, far], ["6.9B, M = 20", "1.4B, M = 640"], "")
+    far = (every["architecture"] == "open_lm_1b") & (every["tokens_per_param"] > 21)
+    target = np.select([big, far], ["6.9B, M = 20", "1.4B, over-trained"], "")
     kept = ~large | (target != "") | (every["tokens_per_param"].round() == 20)
-    for task in ("avg17", "hellaswag", "lambada_openai", "arc_easy"):
+    for task in ("avg17",):
         rows = every.assign(
             target=target,
             upstream_loss=every["loss_c4"],
             loss=every[f"error_{task}"],
             sweep=every["architecture"],
         )[kept]
-        for data, part in rows.groupby("train_data"):
+        # Who answers nothing has no log odds.
+        for data, part in rows[rows["loss"] < 1.0].groupby("train_data"):
             unit = {"metric": "nats/token", "corpus": "web"}
             model = "error-loss-exponential"
             yield Ladder("gadre", f"Gadre, {data}", task, part, unit, model)
 
 
-def fitted(kept: Path, name: str, runs: Runs, model: str) -> Fit:
-    """A fit, from the folder if it is there."""
+def fitted(kept: Path, name: str, runs: Runs, model: str, drift: bool) -> Fit:
+    """A fit, from the folder if it is there and of this table."""
     path = kept / f"{name.replace(', ', '-')}.nc"
-    if not path.exists():
-        bs.fit(runs, model=model, progress=False, **SAMPLER).save(path)
-    return bs.load_fit(path)
+    if path.exists() and (found := bs.load_fit(path)).data_hash == runs.hash:
+        return found
+    fit = bs.fit(runs, model, drift=drift, seed=SEED[runs.name], progress=False, **SAMPLER)
+    fit.save(path, overwrite=True)
+    return fit
 
 
 def scored(ladder: Ladder, kept: Path) -> list[dict[str, Any]]:
     """The target models of one chain: by how many points the median is off, and what interval held."""
-    own = ladder.task if ladder.name == "olmo" else ""
-    first = fitted(kept, f"{ladder.label}{own}-loss", ladder.losses(), "parameter-data")
-    second = fitted(kept, f"{ladder.label}-{ladder.task}", ladder.errors(), ladder.model)
+    own = f"-{ladder.task}" if ladder.name == "olmo" else ""
+    drift = ladder.name == "gadre"
+    first = fitted(kept, f"{ladder.label}{own}-loss", ladder.losses(), "parameter-data", drift)
+    second = fitted(kept, f"{ladder.label}-{ladder.task}", ladder.errors(), ladder.model, False)
     held = ladder.held
     at = {axis: held[axis].to_numpy(float) for axis in ("params", "tokens")}
     seen = held["upstream_loss"].to_numpy(float)
@@ -210,10 +218,8 @@ SHOWN = (
     ("OLMo", "3B", "single tasks", "–"),
     ("OLMo", "7B-4T", "single tasks", "3.8 points"),
     ("OLMo", "13B-5T", "single tasks", "4.2 points"),
-    ("Gadre", "1.4B, M = 640", "avg17", "3.6 % (RedPajama)"),
+    ("Gadre", "1.4B, over-trained", "avg17", "3.6 % (RedPajama)"),
     ("Gadre", "6.9B, M = 20", "avg17", ".05 % (RedPajama)"),
-    ("Gadre", "1.4B, M = 640", "single tasks", "–"),
-    ("Gadre", "6.9B, M = 20", "single tasks", "–"),
 )
 
 
@@ -244,7 +250,7 @@ def main() -> None:
     options.folder.mkdir(exist_ok=True)
     data = Path(os.environ["BAYESCALE_DATA"])
     rows = []
-    for ladder in (*gadre(data), *olmo(data)):
+    for ladder in (*olmo(data), *gadre(data)):
         rows += scored(ladder, options.folder)
         print(ladder.label, ladder.task, flush=True)
     frame = pd.DataFrame(rows)

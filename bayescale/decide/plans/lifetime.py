@@ -116,7 +116,7 @@ def lifetime_optimum(
     """
     require_posterior(fit, "lifetime_optimum")
     admit(fit, allow_unconverged, allow_experimental)
-    where = fit.members[0].groups(architecture, task, study)
+    where = fit.groups(architecture, task, study)
     given = read_given(further)
     curve = joint_curve(fit, where, given)
     parts = curve.parts if isinstance(curve, Mixture) else (curve,)
@@ -143,7 +143,7 @@ def _together(parts: Sequence[LifetimeOptimum]) -> LifetimeOptimum:
 
 
 def cheapest_lifetime(
-    curve: Curve, target_loss: float, served_tokens: Uncertain = 0.0, seed: int = 0
+    curve: Curve, target_loss: Uncertain, served_tokens: Uncertain = 0.0, seed: int = 0
 ) -> LifetimeOptimum:
     """:func:`lifetime_optimum` under a curve; no closed form exists, each draw is searched on a grid that closes in."""
     if curve.law.core.name != "joint" or curve.upper is not None:
@@ -151,10 +151,10 @@ def cheapest_lifetime(
             f"law {curve.law.name!r} is not read backwards along N and D; fit a joint law"
         )
     floor = curve.theta[curve.law.floor.name]
-    target = float(draws_of(target_loss, "target_loss", POSITIVE, 1)[0])
+    target = draws_of(target_loss, "target_loss", POSITIVE, len(floor), seed)
     served = draws_of(served_tokens, "served_tokens", AT_LEAST_ZERO, len(floor), seed)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_target = np.log(target - floor)  # NaN below the floor: such a draw never gets there
+        log_target = curve.reducible(target)  # NaN below the floor: such a draw never gets there
         log_served = np.log(served * PER_SERVED_TOKEN / PER_PARAM_TOKEN)
 
     exact = joint_frontier(curve.theta, curve.pivots)
