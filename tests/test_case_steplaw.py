@@ -29,8 +29,8 @@ def test_the_account_quotes_what_was_run(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_mistuned_runs_of_a_larger_size_are_forecast() -> None:
     row = SCORES["mistuned"]
     assert row["inside90"] >= 0.85
-    assert row["rmsle"] < 0.5 * SCORES["blind"]["rmsle"]
-    assert row["width90"] < SCORES["blind"]["width90"]
+    assert row["rmsle"] < 0.5 * SCORES["huber-bootstrap"]["rmsle"]
+    assert row["width90"] < SCORES["huber-bootstrap"]["width90"]
     assert load_model("mistuned").drift is None or not load_model("mistuned").drift.walking
 
 

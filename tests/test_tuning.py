@@ -256,6 +256,26 @@ def test_a_batch_that_is_fixed_is_kept(fit: Fit) -> None:
     assert held.lost.mean() > free.lost.mean()
 
 
+def test_what_no_fitted_run_states_is_not_judged() -> None:
+    columns = ["params", "tokens", "loss"]
+    frame = grids().frame
+    plain = bs.load_runs(frame[columns], task_info={"loss": {"metric": "nats/token"}})
+    silent = make_fit("mistuned", runs=plain, draws=20)
+    with pytest.raises(PlanError, match="no fitted run states learning_rate"):
+        bs.tuning(silent, params=1e9, tokens=2e10, **ALLOWED)
+    with pytest.raises(ForecastError, match="no fitted run states learning_rate"):
+        bs.predict(silent, params=1e9, tokens=2e10, learning_rate=1e-3)
+    rates = bs.load_runs(
+        frame[[*columns, "learning_rate"]], task_info={"loss": {"metric": "nats/token"}}
+    )
+    found = bs.tuning(
+        make_fit("mistuned", runs=rates, draws=50), params=1e9, tokens=2e10, **ALLOWED
+    )
+    assert list(found.recommended()) == ["learning_rate"]
+    assert list(found.to_dict()["recommended"]) == ["learning_rate"]
+    assert "batches as they had them" in str(found)
+
+
 def test_what_cannot_be_recommended_is_refused(fit: Fit) -> None:
     with pytest.raises(PlanError, match="is experimental"):
         bs.tuning(fit, params=1e9, tokens=2e10)

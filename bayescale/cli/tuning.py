@@ -56,10 +56,9 @@ def tuning(
     if json:
         emit_json(found.to_dict())
         return
-    say(
-        f"recommended: learning rate {found.recommended_learning_rate:.3g}, "
-        f"batch {found.recommended_batch_size:.3g} tokens"
-    )
+    pair = found.recommended()
+    said = f"recommended: learning rate {pair['learning_rate']:.3g}"
+    say(said + (f", batch {pair['batch_size']:.3g} tokens" if "batch_size" in pair else ""))
     rows = [
         [_NAMES[name], *(number(q[k]) for k in ("median", "lo90", "hi90"))]
         for name, q in found.quantiles().items()

@@ -206,7 +206,7 @@ def predict(
         **stated_inputs(further),
     }
     points = complete(locate(stated, at, tokens_per_byte))
-    check_given(law, points)
+    check_given(law, points, fit.runs)
     on_frontier = law.divides and set(points) & set(AXES) == {"compute"}
     missing = [axis for axis in law.inputs if axis not in points]
     if missing and not on_frontier:

@@ -30,8 +30,8 @@ def given_to_members(stack: Stacked, given: Mapping[str, Values]) -> list[dict[s
     return [{name: given[name] for name in names if name in given} for names in read]
 
 
-def check_given(law: Law, points: Mapping[str, xr.DataArray]) -> None:
-    """Raise for a further input that the law does not read, and for one that it needs of every run."""
+def check_given(law: Law, points: Mapping[str, xr.DataArray], fitted: xr.Dataset) -> None:
+    """Raise for a further input that the law does not read, that nothing places, and that it needs of every run."""
     known = [g.name for g in law.given]
     for name in points:
         if name not in AXES and name not in known:
@@ -41,3 +41,12 @@ def check_given(law: Law, points: Mapping[str, xr.DataArray]) -> None:
     for given in law.given:
         if given.missing is None and given.name not in points:
             raise ForecastError(f"law {law.name!r} reads {given.name} ({given.text}); state it")
+        if given.pivot == "own" and given.name in points and not states(fitted, given.name):
+            raise ForecastError(
+                f"no fitted run states {given.name}, so nothing says which {given.text} is high: leave it out"
+            )
+
+
+def states(fitted: xr.Dataset, name: str) -> bool:
+    """Whether some fitted row states a further input."""
+    return name in fitted and bool(fitted[name].astype(float).notnull().any())

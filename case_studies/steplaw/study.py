@@ -48,10 +48,10 @@ SLOPES = {
     "batch_by_params": (0.0, 0.0, 0.0),
     "batch_by_tokens": (0.571, 0.534, 0.606),
 }
+BLIND = "huber-bootstrap"
 SHOWN = {
     "mistuned": "`mistuned`",
-    "blind": "`parameter-data`, exact, blind to both",
-    "blind, one-sided": "the same, one-sided noise",
+    BLIND: "Hoffmann et al.'s fit, bootstrapped, blind to both",
 }
 
 
@@ -259,22 +259,18 @@ def main() -> None:
     dense, moe = (table(data, name) for name in SHA256)
     runs = as_runs(dense)
     (fold,) = folds(runs, "params", [HELD_OUT])
-    blind = load_model("parameter-data").model_copy(update={"name": "blind"})
-    sided = blind.with_noise("one-sided").model_copy(update={"name": "blind, one-sided"})
-    fits = {
-        spec.name: fitted(spec, fold.fitted, options.folder)
-        for spec in (load_model("mistuned"), blind, sided)
-    }
-    # As a back-test scores, of fits that are kept: the first is asked for learning rates too.
+    fit = fitted(load_model("mistuned"), fold.fitted, options.folder)
+    # As a back-test scores, of a fit that is kept: it is asked for learning rates too.
+    held = {"by": "params", "cuts": [HELD_OUT], "seed": SEED, "folder": options.folder}
+    blind = bs.backtest(runs, [BLIND], **held)
     rows = pd.concat(
-        [pd.DataFrame(score_fit(fit, fold, runs)["rows"]) for fit in fits.values()],
-        ignore_index=True,
+        [pd.DataFrame(score_fit(fit, fold, runs)["rows"]), blind.rows], ignore_index=True
     )
     rows["learning_rate"] = rows["run_id"].astype(int).map(dense["lr"])
-    large, fit = dense[dense["params"] >= HELD_OUT], fits["mistuned"]
+    large = dense[dense["params"] >= HELD_OUT]
     found = {
         "fitted": len(fold.fitted),
-        "verdicts": {name: str(one.convergence) for name, one in fits.items()},
+        "verdict": str(fit.convergence),
         "scores": scores(rows),
         "slopes": slopes(fit),
         "held_out": advice(fit, large, "params"),

@@ -13,6 +13,7 @@ from bayescale.laws import Axis, numpy_namespace
 from bayescale.laws.tuning import optimum, tokens_lost, tuned_to
 from bayescale.posterior import Curve, Fit, Group, group_curve, named_quantiles, require_fit
 from bayescale.predict import complete, distance_note, locate
+from bayescale.predict.further import states
 from bayescale.runs.flops import PER_PARAM_TOKEN
 
 INPUTS = ("learning_rate", "batch_size")
@@ -33,8 +34,9 @@ class Tuning:
         below the median of the best.
     lost : ndarray, shape (draw,)
         Share of its tokens that the run loses with the recommended pair.
+        Of a fit none of whose runs states a batch, that of batches is NaN, and left out of what is printed.
     caveats : tuple of str
-        How far N and D lie beyond the fitted runs, and which of the two inputs no fitted run states.
+        How far N and D lie beyond the fitted runs.
     """
 
     params: float
@@ -53,34 +55,43 @@ class Tuning:
             "batch_size": self.batch_size,
             "lost": self.lost,
         }
-        return {name: named_quantiles(values) for name, values in every.items()}
+        return {
+            name: named_quantiles(values)
+            for name, values in every.items()
+            if np.isfinite(values).all()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: quantiles, not draws."""
         return {
             "params": self.params,
             "tokens": self.tokens,
-            "recommended": {
-                "learning_rate": self.recommended_learning_rate,
-                "batch_size": self.recommended_batch_size,
-            },
+            "recommended": self.recommended(),
             **self.quantiles(),
             "caveats": list(self.caveats),
         }
 
+    def recommended(self) -> dict[str, float]:
+        """The recommended learning rate, and batch where there is one."""
+        pair = {
+            "learning_rate": self.recommended_learning_rate,
+            "batch_size": self.recommended_batch_size,
+        }
+        return {name: value for name, value in pair.items() if np.isfinite(value)}
+
     def __str__(self) -> str:
-        rate, batch, lost = self.quantiles().values()
-        return "\n".join(
-            [
-                f"learning rate {self.recommended_learning_rate:.3g}, batch {self.recommended_batch_size:.3g} tokens, "
-                f"for N {self.params:.3g}, D {self.tokens:.3g}",
-                f"best learning rate {rate['median']:.3g} (90 %: {rate['lo90']:.3g} to {rate['hi90']:.3g})",
-                f"best batch {batch['median']:.3g} (90 %: {batch['lo90']:.3g} to {batch['hi90']:.3g})",
-                f"tokens lost to not knowing better: {100 * self.lost.mean():.2g} % (5 % chance of more than "
-                f"{100 * lost['hi90']:.2g} %)",
-                *self.caveats,
-            ]
+        lines = [f"N {self.params:.3g}, D {self.tokens:.3g}, recommended:"]
+        found = self.quantiles()
+        for name, value in self.recommended().items():
+            q = found[name]
+            lines.append(
+                f"{name} {value:.3g} (the best is {q['lo90']:.3g} to {q['hi90']:.3g}, 90 %)"
+            )
+        lines.append(
+            f"tokens lost to not knowing better: {100 * self.lost.mean():.2g} % (5 % chance of more than "
+            f"{100 * found['lost']['hi90']:.2g} %)"
         )
+        return "\n".join([*lines, *self.caveats])
 
 
 def tuning(
@@ -122,23 +133,26 @@ def tuning(
         raise PlanError(
             f"model {fit.model.spec.name!r} knows no best learning rate (fit one with effective input mistuned)"
         )
-    stated = {"params": params, "tokens": tokens, "batch_size": batch_size}
-    located = locate(stated, None)
+    if not states(fit.runs, "learning_rate"):
+        raise PlanError("no fitted run states learning_rate: nothing says which is best")
+    located = locate({"params": params, "tokens": tokens, "batch_size": batch_size}, None)
     if any(values.size != 1 for values in located.values()):
         raise PlanError("tuning takes one run: one number each of params and tokens")
     at = {name: float(values.squeeze()) for name, values in located.items()}
     rate, batch = _best(curve, at["params"], at["tokens"])
-    lacking = [name for name in INPUTS if not _seen(fit, name)]
     points = complete({axis: located[axis] for axis in ("params", "tokens")})
-    caveats = [
-        distance_note(fit, points, [where["architecture"]]),
-        *(f"no fitted run states {name}: its best is the prior's" for name in lacking),
-    ]
-    held = np.log(at["batch_size"]) - curve.pivots["batch_size"] if "batch_size" in at else None
-    if held is not None:
+    caveats = [distance_note(fit, points, [where["architecture"]])]
+    held: float | np.ndarray | None = None
+    scale = {name: np.exp(curve.pivots[name]) for name in INPUTS}
+    if not states(fit.runs, "batch_size"):
+        if batch_size is not None:
+            raise PlanError("no fitted run states batch_size: nothing says what one costs")
+        held, scale["batch_size"] = batch, np.nan
+        caveats.append("no fitted run states batch_size: the rate is for batches as they had them")
+    elif batch_size is not None:
+        held = float(np.log(at["batch_size"]) - curve.pivots["batch_size"])
         rate, batch = rate + tuned_to(held - batch, curve.theta), np.full_like(batch, held)
     x, y, lost = _least_lost(curve, rate, batch, at["params"], at["tokens"], held)
-    scale = {name: np.exp(curve.pivots[name]) for name in INPUTS}
     return Tuning(
         params=at["params"],
         tokens=at["tokens"],
@@ -149,10 +163,6 @@ def tuning(
         lost=lost,
         caveats=tuple(caveats),
     )
-
-
-def _seen(fit: Fit, name: str) -> bool:
-    return name in fit.runs and bool(np.isfinite(fit.runs[name].to_numpy().astype(float)).any())
 
 
 def _best(curve: Curve, params: float, tokens: float) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +183,7 @@ def _least_lost(
     batch: np.ndarray,
     params: float,
     tokens: float,
-    held: float | None,
+    held: float | np.ndarray | None,
 ) -> tuple[float, float, np.ndarray]:
     """The pair of least expected loss of tokens, from the pivots, and what each draw loses with it."""
     from scipy.optimize import minimize
@@ -187,4 +197,5 @@ def _least_lost(
 
     start = np.array([np.median(rate), np.median(batch)])[: 1 if held is not None else 2]
     found = minimize(lambda pair: lost(pair).mean(), start, method="Nelder-Mead").x
-    return float(found[0]), float(held if held is not None else found[1]), lost(found)
+    y = np.median(held) if held is not None else found[1]
+    return float(found[0]), float(y), lost(found)
