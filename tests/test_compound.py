@@ -158,7 +158,7 @@ def fit() -> Fit:
 
 @pytest.fixture(scope="module")
 def found(fit: Fit) -> Scaled:
-    return scale_up(fit, architecture="EfficientNet")
+    return scale_up(fit, architecture="EfficientNet", allow_experimental=True)
 
 
 def test_steps_are_the_best_mixes_and_their_loss_is_the_forecasts(fit: Fit, found: Scaled) -> None:
@@ -183,7 +183,7 @@ def test_a_peak_is_where_the_elasticity_of_accuracy_is_that_of_the_cost() -> Non
     certain = {"T": 0.3, "phi": 0.5, "alpha": 0.4, "depth_share": 0.3, "width_share": 0.5}
     runs = bs.load_runs("compound-scaling")
     fit = make_fit("compound", runs, draws=10, values=certain | {"blend": 0.8})
-    found = scale_up(fit, architecture="EfficientNet", base_flops=1e9)
+    found = scale_up(fit, architecture="EfficientNet", base_flops=1e9, allow_experimental=True)
     theta = {
         k: float(v.to_numpy().flat[0])
         for k, v in fit.parameters(fit.groups("EfficientNet")).items()
@@ -225,7 +225,7 @@ def test_it_is_printed_saved_and_drawn(found: Scaled) -> None:
 )
 def test_bad_input(fit: Fit, options: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError, match=message):
-        scale_up(fit, architecture="EfficientNet", **options)
+        scale_up(fit, architecture="EfficientNet", allow_experimental=True, **options)
 
 
 def test_a_law_without_dimensions_is_refused() -> None:
@@ -237,7 +237,9 @@ def test_the_command_says_the_same(
     fit: Fit, found: Scaled, tmp_path: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit.save(tmp_path / "fit.nc")
-    words = f"scale-up {tmp_path / 'fit.nc'} --architecture EfficientNet --json"
+    words = (
+        f"scale-up {tmp_path / 'fit.nc'} --architecture EfficientNet --allow-experimental --json"
+    )
     with pytest.raises(SystemExit) as stop:
         app(words.split())
     assert stop.value.code == 0

@@ -160,7 +160,7 @@ def main() -> None:
     fit = bs.fit(runs, "compound", progress=False, **SAMPLER)
     scaled = {}
     for network in sorted(set(runs.table["architecture"])):
-        scaled[network] = bs.scale_up(fit, architecture=network)
+        scaled[network] = bs.scale_up(fit, architecture=network, allow_experimental=True)
         found["steps"][network] = {
             key: {
                 name: {q: round(v, 4) for q, v in at.items()}
