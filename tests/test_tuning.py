@@ -40,7 +40,6 @@ SLOPES = {
 }
 TRUTH = {**CORE, **SHAPE, **SLOPES, "lr_best": 1.0, "batch_best": 1.0}
 UNSAID = -60.0  # the centred log of an input that is not said
-ALLOWED: dict[str, Any] = {"allow_experimental": True}
 steps = st.floats(-4.0, 4.0)
 
 
@@ -210,11 +209,11 @@ def test_a_run_is_forecast_with_and_without_its_rate(fit: Fit) -> None:
 
 
 def test_a_plan_takes_runs_as_tuned_and_a_recommendation_says_how(fit: Fit) -> None:
-    plan = bs.plan(fit, 1e22, **ALLOWED)
+    plan = bs.plan(fit, 1e22)
     assert any("learning_rate not given" in note for note in plan.caveats)
-    found = bs.tuning(fit, params=1e9, tokens=2e10, **ALLOWED)
+    found = bs.tuning(fit, params=1e9, tokens=2e10)
     # Draws share their exponents, hence the best rate moves as they say.
-    further = bs.tuning(fit, params=1e10, tokens=2e10, **ALLOWED)
+    further = bs.tuning(fit, params=1e10, tokens=2e10)
     np.testing.assert_allclose(further.learning_rate / found.learning_rate, 10.0**-0.6, rtol=1e-9)
     assert ((found.lost >= 0) & (found.lost < 1)).all()
     # Of all pairs about the recommended one none loses less on average.
@@ -249,8 +248,8 @@ def _lost(fit: Fit, at: dict[str, float], pair: dict[str, float]) -> float:
 
 
 def test_a_batch_that_is_fixed_is_kept(fit: Fit) -> None:
-    free = bs.tuning(fit, params=1e9, tokens=2e10, **ALLOWED)
-    held = bs.tuning(fit, params=1e9, tokens=2e10, batch_size="1M", **ALLOWED)
+    free = bs.tuning(fit, params=1e9, tokens=2e10)
+    held = bs.tuning(fit, params=1e9, tokens=2e10, batch_size="1M")
     assert held.recommended_batch_size == pytest.approx(1e6)
     assert held.batch_size == pytest.approx(1e6)
     assert held.lost.mean() > free.lost.mean()
@@ -262,42 +261,38 @@ def test_what_no_fitted_run_states_is_not_judged() -> None:
     plain = bs.load_runs(frame[columns], task_info={"loss": {"metric": "nats/token"}})
     silent = make_fit("mistuned", runs=plain, draws=20)
     with pytest.raises(PlanError, match="no fitted run states learning_rate"):
-        bs.tuning(silent, params=1e9, tokens=2e10, **ALLOWED)
+        bs.tuning(silent, params=1e9, tokens=2e10)
     with pytest.raises(ForecastError, match="no fitted run states learning_rate"):
         bs.predict(silent, params=1e9, tokens=2e10, learning_rate=1e-3)
     rates = bs.load_runs(
         frame[[*columns, "learning_rate"]], task_info={"loss": {"metric": "nats/token"}}
     )
-    found = bs.tuning(
-        make_fit("mistuned", runs=rates, draws=50), params=1e9, tokens=2e10, **ALLOWED
-    )
+    found = bs.tuning(make_fit("mistuned", runs=rates, draws=50), params=1e9, tokens=2e10)
     assert list(found.recommended()) == ["learning_rate"]
     assert list(found.to_dict()["recommended"]) == ["learning_rate"]
     assert "batches as they had them" in str(found)
 
 
 def test_what_cannot_be_recommended_is_refused(fit: Fit) -> None:
-    with pytest.raises(PlanError, match="is experimental"):
-        bs.tuning(fit, params=1e9, tokens=2e10)
     with pytest.raises(PlanError, match="knows no best learning rate"):
         bs.tuning(make_fit(draws=10), params=1e9, tokens=2e10, architecture="Pythia")
     with pytest.raises(PlanError, match="takes one run"):
-        bs.tuning(fit, params=[1e9, 2e9], tokens=2e10, **ALLOWED)  # type: ignore[arg-type]
+        bs.tuning(fit, params=[1e9, 2e9], tokens=2e10)  # type: ignore[arg-type]
 
 
 def test_command_line(fit: Fit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved = str(tmp_path / "fit.nc")
     fit.save(saved)
-    words = ["tuning", saved, "--params", "1B", "--tokens", "20B", "--allow-experimental"]
+    words = ["tuning", saved, "--params", "1B", "--tokens", "20B"]
     assert run(words) == 0
     assert "recommended: learning rate" in capsys.readouterr().out
     assert run([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    expected = bs.tuning(fit, params=1e9, tokens=2e10, **ALLOWED)
+    expected = bs.tuning(fit, params=1e9, tokens=2e10)
     assert found["recommended"]["learning_rate"] == pytest.approx(
         expected.recommended_learning_rate
     )
-    assert run(words[:-1]) == 1
+    assert run([*words[:-2], "--tokens", "many"]) == 1
 
 
 # ------------------------------------------------------------------ recovery, and where nothing is to be found

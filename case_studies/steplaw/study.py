@@ -105,7 +105,7 @@ def advice(fit: Fit, grids: pd.DataFrame, count: str) -> list[dict[str, Any]]:
     found = []
     for name, grid in grids.groupby("grid"):
         n, d = float(grid[count].iloc[0]), float(grid["tokens"].iloc[0])
-        mine = bs.tuning(fit, params=n, tokens=d, allow_experimental=True)
+        mine = bs.tuning(fit, params=n, tokens=d)
         pair = (mine.recommended_learning_rate, mine.recommended_batch_size)
         best, spread = grid.loc[grid["loss"].idxmin()], mine.quantiles()
         found.append(
