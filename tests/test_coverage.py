@@ -74,7 +74,7 @@ def test_pass_at_k_is_the_mean_over_problems() -> None:
 
 
 def test_it_falls_as_a_power_of_k_until_the_unsolvable_are_left() -> None:
-    """What Brown et al. see: log coverage is a power of k, by the smaller Beta parameter, where all are solvable."""
+    """What Brown et al. see: the log of coverage is a power of k, by the smaller Beta parameter."""
     k = np.geomspace(1e4, 1e6, 5)
     open_ended = made(draws=1, spread=0.0, unsolvable=1e-12)
     slope = np.diff(np.log(open_ended.failure(k)[0])) / np.diff(np.log(k))

@@ -94,7 +94,8 @@ def _recognise_count(frame: pd.DataFrame, given: list[str], notes: list[str]) ->
 
 def blank_rows(gathered: Gathered, frame: pd.DataFrame, compute: str) -> np.ndarray:
     """Which rows lack an N, D, C or loss that is used, as nothing is written there; shape (rows,)."""
-    used = [c for c in ("params", "tokens", "compute") if c in frame and c in gathered.columns]
+    scales = ("params", "tokens", "compute", "upstream_loss")
+    used = [c for c in scales if c in frame and c in gathered.columns]
     blank, at = np.zeros(len(frame), dtype=bool), frame["_at"].to_numpy()
     for name in used:
         if name != "compute" or compute != "6ND":

@@ -123,6 +123,8 @@ def _at(
     """The cheapest N and D of every draw with k samples a query."""
     with np.errstate(invalid="ignore"):
         error = np.where(np.isfinite(needed), coverage.failure_at(needed / k), OUT_OF_REACH)
+        # What guessing gives is asked of no training.
+        error = np.where(np.isposinf(curve.reducible(error)), OUT_OF_REACH, error)
     parts = curve.parts if isinstance(curve, Mixture) else (curve,)
     ends = np.cumsum([len(part.floor) for part in parts])[:-1]
     split = zip(parts, np.split(error, ends), np.split(k * load, ends), strict=True)
