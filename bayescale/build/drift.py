@@ -18,7 +18,8 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.build.data import datum
-from bayescale.build.population import flat, spread
+from bayescale.build.effects import log_rest, spread
+from bayescale.build.population import flat
 from bayescale.build.products import matrix_product
 from bayescale.build.shown import MOST_FLOOR
 from bayescale.laws import Array, Axis, walk_matrix
@@ -49,7 +50,7 @@ def _slopes_shown(
 ) -> Array:
     """W by the slopes of the intervals with rows, and by independent steps in the others, dims (curve, interval)."""
     floor = _by_curve(theta["phi"] * theta["T"])
-    falls = _log_rest(floor / datum("slope_level"))
+    falls = log_rest(floor / datum("slope_level"), MOST_FLOOR)
     if model.upper:
         falls -= pt.log1p(-floor)
     v = flat(f"z_walk_{axis}", pt.zeros(()), ("curve", f"interval_{axis}"))
@@ -62,13 +63,6 @@ def _slopes_shown(
     z = pt.where(seen, steps, v)
     pm.Potential(f"prior_walk_{axis}", (-0.5 * z**2 - pt.where(seen, pt.log(tau), 0.0)).sum())
     return walk
-
-
-def _log_rest(share: Array) -> Array:
-    """log(1 − share), and its tangent where a floor lies close below, or above, the losses that are seen."""
-    edge = MOST_FLOOR
-    beyond = np.log1p(-edge) - (share - edge) / (1.0 - edge)
-    return pt.where(share < edge, pt.log1p(-pt.minimum(share, edge)), beyond)
 
 
 def _by_curve(value: Array) -> Array:

@@ -34,17 +34,35 @@ def information(model: ResolvedModel, seen: Observations) -> dict[str, Entry]:
     """Entries of :func:`bayescale.build.model_data` for effects, and for walks where these are sampled as steps.
 
     ``basis_<side>``, dims (side, contrast): orthonormal directions of effects that sum to zero;
-    ``information_<level>``, h along them for every parameter of the level. ``basis_walk_<axis>``, dims (curve,
+    ``information_<level>``, h along them for every parameter of the level; ``whole_<level>``, about T of every group
+    where groups have floors. ``basis_walk_<axis>``, dims (curve,
     interval, direction): W/τ of independent unit Normals; ``information_walk_<axis>``, h along them for every curve.
     """
-    names, by_parameter, by_step = _slopes(model, seen)
+    names, by_parameter, by_step, away = _slopes(model, seen)
     of_row = np.stack([seen.index[side] for side in model.groups], axis=1)
     cells, cell = np.unique(of_row, axis=0, return_inverse=True)
     rows = [np.flatnonzero(cell == i) for i in range(len(cells))]
     by_cell = [_of_cell(model, by_parameter[r], [s[r] for s in by_step.values()]) for r in rows]
-    return _of_effects(model, seen, names, np.array(by_cell), rows) | _of_walks(
-        model, seen, by_step
-    )
+    found = _of_effects(model, seen, names, np.array(by_cell), rows)
+    for level in ridges(model):
+        (side,) = GROUP_DIMS[level]
+        mean = np.bincount(seen.index[side], away) / np.bincount(seen.index[side])
+        whole = _middle(model, "R0") + _middle(model, "L_inf")
+        found[f"whole_{level}"] = ((side,), whole * np.exp(mean))
+    return found | _of_walks(model, seen, by_step)
+
+
+def ridges(model: ResolvedModel) -> list[Level]:
+    """Levels of which every group has a floor and an R₀ of its own, and with them a ridge."""
+    if model.upper:
+        return []
+    one_side = [level for level in model.levels() if len(GROUP_DIMS[level]) == 1]
+    return [
+        level
+        for level in one_side
+        if {"R0", "L_inf"} <= set(model.pooled_parameters(level))
+        and model.correlation(level) is None
+    ]
 
 
 def _of_cell(model: ResolvedModel, slope: np.ndarray, steps: list[np.ndarray]) -> np.ndarray:
@@ -112,10 +130,21 @@ def _of_level(
     at = [names.index(n) for n in law]
     whole = np.einsum("cpq,ck->kpq", by_cell[:, at][:, :, at], shares[first])
     own = np.array([model.parameters[n].pool[level] for n in law]) ** -2.0
-    covariance = np.linalg.inv(whole + np.diag(own))
-    value = 1.0 / np.diagonal(covariance, axis1=1, axis2=2).T - own[:, None]
-    found[[pooled.index(n) for n in law]] = np.maximum(value, 0.0)
+    whole = whole + np.diag(own)
+    every = list(range(len(law)))
+    found[[pooled.index(n) for n in law]] = _each(whole, own, every)
+    if level in ridges(model):
+        # These move along with R₀: the others are what is told of them given it.
+        rest = [i for i in every if law[i] != "R0"]
+        found[[pooled.index(law[i]) for i in rest]] = _each(whole, own, rest)
     return found
+
+
+def _each(whole: np.ndarray, own: np.ndarray, kept: list[int]) -> np.ndarray:
+    """What is told of each of some parameters, the others of them at their priors, dims (parameter, contrast)."""
+    covariance = np.linalg.inv(whole[:, kept][:, :, kept])
+    precision = 1.0 / np.diagonal(covariance, axis1=1, axis2=2).T
+    return np.maximum(precision - own[kept][:, None], 0.0)
 
 
 def _of_walks(
@@ -133,11 +162,11 @@ def _of_walks(
 
 def _slopes(
     model: ResolvedModel, seen: Observations
-) -> tuple[list[str], np.ndarray, dict[Axis, np.ndarray]]:
+) -> tuple[list[str], np.ndarray, dict[Axis, np.ndarray], np.ndarray]:
     """Slopes of the log loss of every row, over its noise, at the middle of the priors.
 
     Names of the parameters of the law, slopes by them on their link scales, dims (run, parameter), and by the steps of
-    the walks over τ, dims (run, interval).
+    the walks over τ, dims (run, interval); and how far log losses lie from those of the law, shape (run,).
     """
     xp, law = numpy_namespace, model.get_law()
     middle = {n: _middle(model, n) for n, p in model.parameters.items() if p.equals is None}
@@ -172,7 +201,7 @@ def _slopes(
         * (overlap(flat + inputs[axis], *reach) @ walk_matrix(*reach))
         for axis, reach in model.drift.items()
     }
-    return names, by_parameter, by_step
+    return names, by_parameter, by_step, seen.log_loss - at()
 
 
 def _middle(model: ResolvedModel, name: str) -> float:

@@ -26,14 +26,9 @@ from bayescale.build.namespace import pytensor_namespace as xp
 from bayescale.laws import Array, from_link
 from bayescale.spec import Level, Prior, ResolvedModel
 
-_EXPONENTS = ("alpha", "beta", "delta")
+EXPONENTS = ("alpha", "beta", "delta")
 # Scales that may be as good as zero, of few effects that are drawn as scale times z.
 _THROUGH_ZERO = ("sweep", "run_effect")
-
-
-def spread(tau: Array, known: Array) -> Array:
-    """Standard deviation s of coordinates of effects with spread τ, as :mod:`bayescale.build.information` says."""
-    return pt.sqrt(1.0 + tau**2 * known)
 
 
 def variable(name: str, prior: Prior, dims: tuple[str, ...]) -> Array:
@@ -73,7 +68,7 @@ def populations(model: ResolvedModel, tau: Mapping[Level, Array]) -> Populations
     priors = {n: p.get_prior() for n, p in model.parameters.items() if p.prior is not None}
     if "T" in priors:
         return _from_whole(model, priors, tau, dims)
-    logs = [n for n in ("R0", "L_inf", *_EXPONENTS) if n in priors]
+    logs = [n for n in ("R0", "L_inf", *EXPONENTS) if n in priors]
     if not {"R0", "L_inf"} <= set(logs) or any(priors[n].family != "LogNormal" for n in logs):
         return Populations({n: variable(n, prior, dims) for n, prior in priors.items()}, {})
     log_value = _level_coordinates({n: priors[n] for n in logs}, dims)
@@ -99,7 +94,7 @@ def _from_whole(
     if model.level_dims and priors["T"].family in ("LogNormal", "LogitNormal"):
         value["T"], effects = _levels_shown(model, tau)
     for name, prior in priors.items():
-        if name not in value and not (name in _EXPONENTS and prior.family == "LogNormal"):
+        if name not in value and not (name in EXPONENTS and prior.family == "LogNormal"):
             value[name] = variable(name, prior, dims)
     # Log of the elasticity over the exponent: (1-φ), and (1-T)/(1-φT) of it where the loss bends under its upper bound.
     bend = pt.log1p(-value["phi"])
