@@ -28,6 +28,7 @@ PUBLIC = {
     "inform": ["Design", "Pilot", "design", "load_pilots"],
     "cost": ["Costing", "Fleet", "LifetimeOptimum", "cost", "lifetime_optimum"],
     "chain": ["Chained", "chain", "load_chain", "save_chain"],
+    "sample": ["Coverage", "fit_coverage", "load_coverage", "sampling_optimum"],
     "show": ["plot"],
     "rest": ["__version__", "errors"],
 }

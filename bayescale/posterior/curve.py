@@ -249,7 +249,7 @@ class Curve:
         return u + at, log_r
 
     def _on_grid(
-        self, total: float, centre: np.ndarray, overhead: Overhead | None
+        self, total: float, centre: np.ndarray, overhead: Overhead | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Log N and log R of the lowest point at one log N·D·h(N), each of shape (draw,)."""
 

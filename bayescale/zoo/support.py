@@ -106,8 +106,8 @@ def _in_the_way(spec: ModelSpec, facts: Facts) -> Iterator[str]:
         yield "every run is dense, so that nothing shows what experts are worth"
     if "unique_tokens" in needed and facts.epochs <= 1.0:
         yield "no token is seen twice, so that nothing shows what repeats are worth"
-    for given in law.given:
-        if given.name in facts.still:
+    for given in law.given:  # what is measured on an axis moves against it
+        if given.name in facts.still and given.pivot in (None, "own"):
             yield f"every run has the same {given.name}, so that nothing shows what it does"
     if law.link.bounded and facts.metrics != {"error"}:
         yield f"it is of error rates, and the loss is in {', '.join(sorted(facts.metrics))}"
