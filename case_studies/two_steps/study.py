@@ -29,7 +29,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # where the studies keep what t
 from recorded import fill
 
 HERE = Path(__file__).parent
-# Of the samplers; a first step of 16 runs is taken without drift, which these do not show.
+# Of the samplers. A first step of 16 runs is taken without drift, which these do not show, by the quick engine.
 SEED = {"gadre": 20261201, "olmo": 1}
 SAMPLER: dict[str, Any] = {
     "draws": 1000,
@@ -155,7 +155,11 @@ def fitted(kept: Path, name: str, runs: Runs, model: str, drift: bool) -> Fit:
     path = kept / f"{name.replace(', ', '-')}.nc"
     if path.exists() and (found := bs.load_fit(path)).data_hash == runs.hash:
         return found
-    fit = bs.fit(runs, model, drift=drift, seed=SEED[runs.name], progress=False, **SAMPLER)
+    quick = runs.name == "olmo" and model == "parameter-data"
+    engine: Any = "quick" if quick else "nuts"
+    fit = bs.fit(
+        runs, model, drift=drift, engine=engine, seed=SEED[runs.name], progress=False, **SAMPLER
+    )
     fit.save(path, overwrite=True)
     return fit
 
