@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.checks.draws import at_prior, thinned
+from bayescale.checks.neighbours import neighbour_p
 from bayescale.checks.uniformity import Uniformity, uniformity
 from bayescale.checks.valleys import valley_p
 from bayescale.checks.weights import KHAT_MAX, smoothed
@@ -35,11 +36,14 @@ class Predictive:
         Of ``pit``.
     valleys : float or None
         P-value of isoFLOP valleys that stay as steep at large compute (:func:`bayescale.checks.valleys.valley_p`).
+    neighbours : float or None
+        P-value of neighbours along a curve that miss it to one side (:func:`bayescale.checks.neighbours.neighbour_p`).
     """
 
     rows: pd.DataFrame
     uniformity: Uniformity
     valleys: float | None = None
+    neighbours: float | None = None
 
     @property
     def inside(self) -> dict[str, float]:
@@ -68,6 +72,11 @@ class Predictive:
                 f"isoFLOP valleys are steeper at large compute than the law's (p = {self.valleys:.2g}): runs off the "
                 "optimum may be tuned worse than those at it, and gamma then reads their tuning; fit without them"
             )
+        if self.neighbours is not None and self.neighbours < 1 - self.uniformity.probability:
+            found.append(
+                f"neighbours along a curve miss it to the same side (p = {self.neighbours:.2g}): it rises or bends as "
+                "the law cannot, and its noise is misfit; look at the residuals (--plot), and do not extrapolate"
+            )
         if self.inside["prior_90"] == 0.0:
             found.append("no row lies in the prior's 90 % band: the priors speak of another table")
         poor = int((~(self.rows["khat"] <= KHAT_MAX)).sum())
@@ -87,6 +96,7 @@ class Predictive:
         return {
             "pit_p": self.uniformity.p,
             "valley_p": self.valleys,
+            "neighbour_p": self.neighbours,
             "inside": self.inside,
             "rows": self.rows.to_dict("records"),
             "notes": list(self.notes),
@@ -132,7 +142,12 @@ def predictive(fit: Fit) -> Predictive:
             frame[f"{prefix}{name}"] = np.exp(np.quantile(replicated, p, axis=0))
     frame["residual"] = np.log(frame["loss"] / frame["median"])
     frame["pit"], frame["khat"] = _left_out(posterior)
-    return Predictive(frame, uniformity(frame["pit"].to_numpy()), valley_p(fit, posterior))
+    return Predictive(
+        frame,
+        uniformity(frame["pit"].to_numpy()),
+        valley_p(fit, posterior),
+        neighbour_p(fit, posterior),
+    )
 
 
 def _left_out(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
