@@ -14,6 +14,7 @@ from bayescale.errors import ModelError
 from bayescale.laws import LAWS, Law, numpy_namespace
 from bayescale.laws.bends import BENDS
 from bayescale.posterior import group_curve
+from bayescale.posterior.breaks import breaks
 from bayescale.zoo import load_model
 
 U = np.linspace(-9.0, 12.0, 43)
@@ -23,6 +24,8 @@ RANGES = {
     "bend": (0.2, 4.0),
     "break_at": (0.01, 100.0),
     "softness": (0.05, 2.0),
+    "second_bend": (0.2, 4.0),
+    "break_gap": (0.5, 8.0),
 }
 
 
@@ -85,6 +88,49 @@ def test_the_broken_law_is_bnsl_with_one_break(bend: float) -> None:
     # The two exponents, far to either side.
     slope = np.diff(np.log(got)) / np.diff(np.log(x))
     assert slope[[0, -1]] == pytest.approx([-c0, -bend * c0], rel=1e-3)
+
+
+def test_two_breaks_are_bnsl_with_two_and_one_where_the_second_is_none() -> None:
+    b, c0, d1, f, pivot = 30.0, 0.25, 4e5, 0.6, 1e6
+    bend, second, gap = 2.0, 0.4, 5.0
+    d2, c1, c2 = d1 * np.exp(gap), (bend - 1) * c0, bend * (second - 1) * c0
+    x = np.geomspace(1e0, 1e14, 29)
+
+    def printed(x: Any) -> Any:
+        one, two = ((1 + (x / d) ** (1 / f)) ** (-c * f) for d, c in ((d1, c1), (d2, c2)))
+        return b * x**-c0 * one * two
+
+    theta = {"R0": printed(pivot), "delta": c0, "bend": bend, "break_at": d1 / pivot}
+    theta |= {"softness": f, "second_bend": second, "break_gap": gap}
+    got = reducible(law_of("broken-twice"), np.log(x / pivot), theta)
+    assert got == pytest.approx(printed(x), rel=1e-12)
+    slope = np.diff(np.log(got)) / np.diff(np.log(x))
+    assert slope[[0, -1]] == pytest.approx([-c0, -bend * second * c0], rel=1e-3)
+    single = {k: v for k, v in theta.items() if k not in ("second_bend", "break_gap")}
+    none = reducible(law_of("broken-twice"), U, theta | {"second_bend": 1.0})
+    assert none == pytest.approx(reducible(law_of("broken"), U, single), rel=1e-12)
+
+
+def test_the_number_of_breaks_is_counted_within_the_runs() -> None:
+    values = {"bend": 2.0, "break_at": 1.0, "second_bend": 1.1, "break_gap": 1.0}
+    values |= {"T": 2.5, "phi": 0.6, "delta": 0.3, "softness": 0.2}
+    runs = make_runs()
+    found = breaks(make_fit("broken-twice", runs, draws=20, values=values))
+    assert found is not None
+    assert found["posterior"].tolist() == [0.0, 1.0, 0.0]
+    both = breaks(make_fit("broken-twice", runs, draws=20, values=values | {"second_bend": 0.5}))
+    assert both is not None
+    assert both["posterior"].tolist() == [0.0, 0.0, 1.0]
+    # The runs end 1.6 e-folds beyond their middle.
+    beyond = breaks(make_fit("broken-twice", runs, draws=20, values=values | {"break_at": 9.0}))
+    assert beyond is not None
+    assert beyond["posterior"].tolist() == [1.0, 0.0, 0.0]
+    prior = found["prior"].to_numpy()
+    assert prior.sum() == pytest.approx(1.0)
+    assert prior[0] > prior[1] > prior[2] > 0
+    assert breaks(make_fit("data", runs, draws=20)) is None
+    said = make_fit("broken-twice", runs, draws=20, values=values).summary().notes
+    assert any("1 with probability 1.00" in note for note in said)
 
 
 @pytest.mark.parametrize("bend", list(BENDS))

@@ -23,6 +23,7 @@ OPEN = {
     "annealing",
     "aspect-ratio",
     "broken",
+    "broken-twice",
     "compound",
     "critical-batch",
     "data-quality",

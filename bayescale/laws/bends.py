@@ -33,6 +33,22 @@ BEND = Parameter(
 SOFTNESS = Parameter(
     "softness", "positive", "shape", "", "f", "width of the break in e-folds of scale"
 )
+SECOND_BEND = Parameter(
+    "second_bend",
+    "positive",
+    "shape",
+    "",
+    r"\rho_2",
+    "exponent beyond the second break over that before it",
+)
+BREAK_GAP = Parameter(
+    "break_gap", "positive", "shape", "", "g_x", "e-folds from the first break to the second"
+)
+# Bends that are breaks, and what gives the place of each: the log of the first, the others added.
+BREAKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("bend", ("break_at",)),
+    ("second_bend", ("break_at", "break_gap")),
+)
 
 
 def shifted(xp: Namespace, u: Array, theta: Mapping[str, Array]) -> Array:
@@ -52,6 +68,24 @@ def broken(xp: Namespace, u: Array, theta: Mapping[str, Array]) -> Array:
     f, d = theta["softness"], xp.log(theta["break_at"])
     turned = xp.logaddexp(0.0, (u - d) / f) - xp.logaddexp(0.0, -d / f)
     return u + (theta["bend"] - 1.0) * f * turned
+
+
+def broken_twice(xp: Namespace, u: Array, theta: Mapping[str, Array]) -> Array:
+    """The same with a second break, g_x e-folds beyond the first: exponents β, ρβ, ρρ₂β, all positive."""
+    zero = 0.0 * theta["softness"]
+    return _twice(xp, u, theta) - _twice(xp, zero, theta)
+
+
+def _twice(xp: Namespace, u: Array, theta: Mapping[str, Array]) -> Array:
+    """Stretches before, between and beyond two breaks, each with its exponent; a number however far u lies."""
+    f, gap = theta["softness"], theta["break_gap"] / theta["softness"]
+    first = (u - xp.log(theta["break_at"])) / f
+    second = first - gap
+    before = -xp.logaddexp(0.0, -first)
+    # log of (1 + e^first)/(1 + e^second)
+    between = xp.logaddexp(-xp.logaddexp(0.0, second), gap - xp.logaddexp(0.0, -second))
+    beyond = xp.logaddexp(0.0, second)
+    return f * (before + theta["bend"] * (between + theta["second_bend"] * beyond))
 
 
 @dataclass(frozen=True)
@@ -98,5 +132,12 @@ BENDS: dict[str, Bend] = {
         broken,
         r"x\,[(1 + (x/x_1)^{1/f})/(1 + x_1^{-1/f})]^{(\rho - 1) f}",
         "Caballero et al. 2023, eq. 1 with one break",
+    ),
+    "broken-twice": Bend(
+        "a power law with two smooth breaks",
+        (BEND, BREAK_AT, SOFTNESS, SECOND_BEND, BREAK_GAP),
+        broken_twice,
+        r"x\,t(x/x_1)^{(\rho - 1) f}\,t(x/x_2)^{\rho (\rho_2 - 1) f},\quad t(y) = 1 + y^{1/f},\quad x_2 = x_1 e^{g_x}",
+        "Caballero et al. 2023, eq. 1 with two breaks of one softness",
     ),
 }

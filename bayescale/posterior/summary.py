@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.laws import joint_frontier
+from bayescale.posterior import breaks as counted_breaks
 from bayescale.posterior import local
 from bayescale.posterior.contraction import link_spread
 from bayescale.posterior.convergence import by_variable
@@ -136,10 +137,16 @@ def summarise(fit: Fit, target: Mapping[str, float] | None = None) -> Summary:
             *notes,
             *_few_groups(model),
             *confounded(fit),
+            *_breaks(fit),
         ),
         evidence=counted,
         correlations=correlations(fit),
     )
+
+
+def _breaks(fit: Fit) -> list[str]:
+    found = counted_breaks.breaks(fit)
+    return [] if found is None else [counted_breaks.in_words(found)]
 
 
 def _reported(model: ResolvedModel) -> list[str]:

@@ -30,7 +30,8 @@ from sweeps import chinchilla, public_sets, text
 
 HERE = Path(__file__).parent
 SEED = 20261204
-SAMPLER: dict[str, Any] = {"seed": SEED, "chains": 2, "draws": 700, "tune": 600, "cores": 1}
+# Single curves of exact laws, without offsets of sweeps: what the quick engine is for.
+SAMPLER: dict[str, Any] = {"seed": SEED, "engine": "quick", "sweep": False, "chains": 2, "cores": 1}
 JOINT = load_model("parameter-data").exact()
 MODELS = {
     "isoflop-profile": "`isoflop-profile`",

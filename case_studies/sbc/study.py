@@ -45,6 +45,7 @@ MODELS = (
     "repeated-data",
     "family",
     "isoflop-profile",
+    "broken-twice",
     "farseer",
     "compound",
     "annealing",
