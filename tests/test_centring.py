@@ -119,6 +119,32 @@ def test_what_rows_say_goes_with_their_number_and_their_noise(
     np.testing.assert_allclose(model_data(model, loud)[name], once / 4.0, atol=1e-6 * once.max())
 
 
+def test_tasks_move_along_their_ridges(grid: tuple[ResolvedModel, Runs]) -> None:
+    """What stands for an exponent moves R₀ and L∞ too, so that T = L∞ + R₀ and α·R₀/T of each task stay."""
+    from bayescale.build import build
+
+    model, runs = grid
+    graph = build(model, runs)
+    outputs = [graph["effect_task"], graph["R0"], graph["L_inf"]]
+    function = graph.compile_fn(
+        graph.replace_rvs_by_values(outputs),
+        inputs=graph.value_vars,
+        mode="FAST_COMPILE",
+        on_unused_input="ignore",
+    )
+    names = model.pooled_parameters("task")
+    point = {name: np.zeros_like(value) for name, value in graph.initial_point().items()}
+    point["z_task"][names.index("alpha"), 0] = 1.0
+    effect, level, floor = function(point)
+    by = dict(zip(names, effect, strict=True))
+    whole = np.log(level * np.exp(by["R0"]) + floor * np.exp(by["L_inf"]))
+    apart = np.ptp(by["alpha"])
+    assert apart > 0.01
+    assert np.ptp(by["R0"]) > 0.9 * apart
+    assert np.ptp(whole) < 0.02 * apart
+    assert np.ptp(by["alpha"] + by["R0"] - whole) < 0.1 * apart
+
+
 # ------------------------------------------------------------------ sampled
 
 

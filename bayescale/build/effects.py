@@ -1,8 +1,9 @@
 """Group effects inside a ``pm.Model``, in the coordinates of :mod:`bayescale.build.information`.
 
 Where every group of a level has a floor of its own it has a ridge of its own besides: rows tell its whole loss
-T = L∞ + R₀ and its elasticity α·R₀/T far better than L∞, R₀ and α by themselves. There what stands for its floor and
-its exponent moves along with R₀, so that the whole loss and the elasticity stay.
+T = L∞ + R₀ and its elasticity α·R₀/T far better than L∞, R₀ and α by themselves. There what stands for R₀ and L∞ moves
+along with the exponent, so that the whole loss and the elasticity stay. It is exponents that may be alike over groups
+whose levels differ: were they moved, a spread of theirs near zero would narrow all the others.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.build.data import datum
-from bayescale.build.information import ridges
+from bayescale.build.information import EXPONENTS, ridges
 from bayescale.build.namespace import pytensor_namespace as xp
-from bayescale.build.population import EXPONENTS
 from bayescale.build.products import matrix_product
 from bayescale.laws import Array
 from bayescale.spec import GROUP_DIMS, Level, ResolvedModel, cholesky, concentration, effect_dims
@@ -83,21 +83,27 @@ def _correlation(model: ResolvedModel, level: Level, eta: float) -> Array:
 def _along_ridge(
     level: Level, effect: Mapping[str, Array], scale: Mapping[str, tuple[Array, int]], mean: Array
 ) -> dict[str, Array]:
-    """Effects on floors and exponents, from what stands for them, given those on R₀.
+    """Effects on R₀ and L∞, from what stands for them, given those on exponents.
 
-    Log L∞ goes with log(T − R₀) and log α with −log R₀, so far as rows say more of an effect than its spread does.
+    Log R₀ goes with −log α and log L∞ with log(T − R₀), so far as rows say more of an effect than its spread does.
     These are shifts: the density needs no further term, but is that of the effects in place of what stands for them.
-    ``scale`` has τ of every parameter, and its position at the level.
+    ``scale`` has τ of every parameter, and its position at the level; ``mean`` is R₀ of the population.
     """
-    floor = log_rest(mean * pt.exp(effect["R0"]) / datum(f"whole_{level}"), MOST_REDUCIBLE)
-    away = {"L_inf": floor - floor.mean(), **{n: -effect["R0"] for n in EXPONENTS if n in scale}}
     moved: dict[str, Array] = {}
-    for name, by in away.items():
+
+    def move(name: str, by: Array) -> None:
         tau, i = scale[name]
         told = tau**2 * datum(f"information_{level}")[i].mean()
         moved[name] = effect[name] + told / (1.0 + told) * by
         more = ((moved[name] ** 2 - effect[name] ** 2) / tau**2).sum()
         pm.Potential(f"{level}_{name}", -0.5 * more)
+
+    exponents = [effect[n] for n in EXPONENTS if n in scale]
+    if exponents:
+        move("R0", -sum(exponents) / len(exponents))
+    own = mean * pt.exp(moved.get("R0", effect["R0"]))
+    floor = log_rest(own / datum(f"whole_{level}"), MOST_REDUCIBLE)
+    move("L_inf", floor - floor.mean())
     return moved
 
 

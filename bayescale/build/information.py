@@ -24,6 +24,7 @@ from bayescale.spec import GROUP_DIMS, Level, ResolvedModel, coords
 if TYPE_CHECKING:
     from bayescale.build.data import Observations
 
+EXPONENTS = ("alpha", "beta", "delta")
 Entry = tuple[tuple[str, ...], np.ndarray]
 _STEP = 1e-4  # of differences on the link scale
 # Fisher information of one Normal row of the log of its scale.
@@ -134,8 +135,8 @@ def _of_level(
     every = list(range(len(law)))
     found[[pooled.index(n) for n in law]] = _each(whole, own, every)
     if level in ridges(model):
-        # These move along with R₀: the others are what is told of them given it.
-        rest = [i for i in every if law[i] != "R0"]
+        # R₀ and L∞ move along with exponents: what is told of them is so given these.
+        rest = [i for i in every if law[i] not in EXPONENTS]
         found[[pooled.index(law[i]) for i in rest]] = _each(whole, own, rest)
     return found
 

@@ -22,11 +22,11 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.build.data import datum, numbers
+from bayescale.build.information import EXPONENTS
 from bayescale.build.namespace import pytensor_namespace as xp
 from bayescale.laws import Array, from_link
 from bayescale.spec import Level, Prior, ResolvedModel
 
-EXPONENTS = ("alpha", "beta", "delta")
 # Scales that may be as good as zero, of few effects that are drawn as scale times z.
 _THROUGH_ZERO = ("sweep", "run_effect")
 
