@@ -228,3 +228,22 @@ def test_what_the_design_hides_is_noted() -> None:
     assert not any("sizes" in n or "times" in n for n in plain.notes)
     refused = by_model(suggest(with_experts(256.0)))["parameter"].reason
     assert "each number of them may be one: columns={'architecture'" in refused
+
+
+def test_what_moves_at_one_scale_asks_for_a_law_that_reads_it() -> None:
+    twice = pd.concat([GRID, GRID], ignore_index=True)
+    rates = [1e-3] * len(GRID) + [1e-2] * len(GRID)
+    bits = [4.0] * len(GRID) + [16.0] * len(GRID)
+    for column, values, model in (
+        ("learning_rate", rates, "mistuned"),
+        ("post_bits", bits, "rounding"),
+    ):
+        runs = load_runs(falling(twice, **{column: values}))
+        found = suggest(runs)
+        plain = by_model(found)["parameter-data"]
+        assert f"it does not read {column}, which differ between runs of one scale" in plain.reason
+        names = [m.model for m in found.models]
+        if by_model(found)[model].verdict != "not supported":
+            assert names.index(model) < names.index("parameter-data")
+    once = suggest(load_runs(falling(GRID, learning_rate=1e-3)))
+    assert "differ between runs" not in by_model(once)["parameter-data"].reason

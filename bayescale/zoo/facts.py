@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import pandas as pd
 
 from bayescale.given import GIVEN
 from bayescale.runs import Description, Design, Runs
@@ -11,6 +13,8 @@ from bayescale.spec import ModelSpec
 
 # Tokens a parameter that Hoffmann et al. 2022 find best: only sizes beyond it have parameters in excess.
 _BEST_RATIO = 20.0
+# Places at which an input must differ for it to be what moves there.
+_FEW_POINTS = 3
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Facts:
         Whether one architecture has several numbers of experts.
     still : frozenset of str
         Further inputs that are stated, and the same in every run.
+    moved : frozenset of str
+        Further inputs that differ between runs of one scale.
     """
 
     described: Description
@@ -46,6 +52,7 @@ class Facts:
     epochs: float = 1.0
     excess: float = 0.0
     still: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
 
     @property
     def design(self) -> Design:
@@ -66,6 +73,18 @@ def reads(spec: ModelSpec) -> tuple[str, ...]:
     """Columns that the law of a model takes, further inputs last."""
     law = spec.get_law()
     return (*law.inputs, *(given.name for given in law.given))
+
+
+def _moved(table: pd.DataFrame) -> Iterator[str]:
+    """Further inputs that differ between runs of one scale: a law that does not read them calls that noise.
+
+    Experts and unique tokens have notes of their own.
+    """
+    scale = [c for c in ("architecture", "task", "params", "tokens", "compute") if c in table]
+    for name in GIVEN.keys() & set(table.columns) - {"experts", "unique_tokens"}:
+        several = table.groupby(scale, dropna=False)[name].nunique() > 1
+        if int(several.sum()) >= _FEW_POINTS:
+            yield name
 
 
 def gather(runs: Runs, specs: Iterable[ModelSpec]) -> Facts:
@@ -96,5 +115,6 @@ def gather(runs: Runs, specs: Iterable[ModelSpec]) -> Facts:
         and bool((experts.groupby(table["architecture"]).nunique() > 1).any()),
         epochs=1.0 if epochs is None else max(1.0, float(epochs.max())),
         excess=0.0 if excess is None else float(excess.max()),
+        moved=frozenset(_moved(table)),
         still=frozenset(n for n in columns & GIVEN.keys() if table[n].nunique(dropna=False) == 1),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from bayescale.spec import ModelSpec, resolve
 from bayescale.wording import counted
 from bayescale.zoo.facts import Facts, gather
 from bayescale.zoo.files import load_model, load_populations, model_names
-from bayescale.zoo.support import Support, judge
+from bayescale.zoo.support import WITHOUT_EFFECT, Support, judge
 
 _FEW_GROUPS = 4  # below, the spread over groups stays near its prior
 _NO_FLOOR = "L_inf = 0"
@@ -96,7 +97,7 @@ def suggest(runs: Runs | str | Path) -> Suggestion:
     source = "RUNS" if isinstance(runs, Runs) else shlex.quote(os.fspath(runs))
     specs = [load_model(name) for name in model_names()]
     facts = gather(table, specs)
-    judged = [judge(spec, facts, _refusal(spec, table)) for spec in specs]
+    judged = [judge(spec, facts, partial(_refusal, spec, table)) for spec in specs]
     bounded = {spec.name: spec.get_law().link.bounded for spec in specs}
     free = {spec.name: len(spec.parameters) for spec in specs}
 
@@ -104,7 +105,10 @@ def suggest(runs: Runs | str | Path) -> Suggestion:
         # What is fixed by assumption is no better known than what stays at its prior.
         unseen = len(m.at_prior) + sum("=" in a for a in m.assumed)
         unfit = bounded[m.model] != (facts.metrics == {"error"})
-        order = (m.verdict == "not supported", m.status == "experimental", _NO_FLOOR in m.assumed)
+        # What moves and is not read is worse than a law that no case has held out yet.
+        unread = sum(a.endswith(WITHOUT_EFFECT) for a in m.assumed)
+        order: tuple[object, ...] = (m.verdict == "not supported", unread)
+        order = (*order, m.status == "experimental", _NO_FLOOR in m.assumed)
         return (*order, unseen, unfit, len(m.assumed), -free[m.model], m.model)
 
     models = tuple(sorted(judged, key=rank))

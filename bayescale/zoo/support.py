@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,8 @@ _FIRST_STEP = (
 )  # no scale: nothing else need be constant, and no decade is spanned
 # Effective experts level off at 239 to 470 (Clark et al. 2022).
 _MANY_EXPERTS = 100.0
+# What a law assumes of an input that moves and that it does not read.
+WITHOUT_EFFECT = " without effect"
 # Two exponents and what lies between need a decade each.
 _BENT_DECADES = 2.0
 
@@ -53,7 +55,7 @@ class Support:
     reason: str
 
 
-def judge(spec: ModelSpec, facts: Facts, refusal: str = "") -> Support:
+def judge(spec: ModelSpec, facts: Facts, refusal: Callable[[], str] = str) -> Support:
     """Say whether a table supports a model.
 
     Parameters
@@ -62,17 +64,20 @@ def judge(spec: ModelSpec, facts: Facts, refusal: str = "") -> Support:
         From :func:`bayescale.zoo.load_model`.
     facts : Facts
         From :func:`bayescale.zoo.facts.gather`.
-    refusal : str
-        Why the model does not resolve on the table, if it does not (:func:`bayescale.spec.resolve`).
+    refusal : callable
+        Says why the model does not resolve on the table, if it does not (:func:`bayescale.spec.resolve`).
     """
-    assumed = tuple(_assumed(spec))
-    blocked = next(_in_the_way(spec, facts), refusal)
+    unread = [name for name in sorted(facts.moved) if name not in reads(spec)]
+    assumed = (*_assumed(spec), *(name + WITHOUT_EFFECT for name in unread))
+    blocked = next(_in_the_way(spec, facts), None) or refusal()
     if blocked:
         return Support(spec.name, spec.status, "not supported", (), assumed, blocked)
     weak = [(own, why) for names, why in _out_of_reach(spec, facts) if (own := _free(spec, names))]
     at_prior = tuple(dict.fromkeys(name for names, _ in weak for name in names))
     said = [why for _, why in weak] or [_spread(spec, facts)]
     said += _on_trust(spec, facts)
+    if unread:
+        said.append(f"it does not read {', '.join(unread)}, which differ between runs of one scale")
     verdict: Verdict = "supported in part" if at_prior else "supported"
     return Support(spec.name, spec.status, verdict, at_prior, assumed, "; ".join(said))
 
