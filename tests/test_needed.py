@@ -88,7 +88,13 @@ def test_repeated_data_need_a_first_amount() -> None:
     fit = make_fit("repeated-data", make_runs(), draws=100)
     options: dict[str, Any] = {"target_loss": 2.6, "probability": 0.3, "allow_experimental": True}
     plain = needed(fit, axis="tokens", params=1e9, **options)
-    assert plain.amount > 0
+    scarce = needed(fit, axis="tokens", params=1e9, unique_tokens=1e10, **options)
+    # Repeats are worth less than new tokens: more of them, and never fewer.
+    assert scarce.amount >= plain.amount
+    assert scarce.problem["unique_tokens"] == 1e10
+    assert any("data taken as unlimited" in c for c in plain.caveats)
+    with pytest.raises(PlanError, match="experts is not read by 'repeated-data'"):
+        needed(fit, axis="tokens", params=1e9, experts=8, **options)
 
 
 # ------------------------------------------------------------------ what is said, drawn and refused

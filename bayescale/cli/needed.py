@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from bayescale.cli.deciding import Drawing, Subject
+from bayescale.cli.deciding import Drawing, Further, Subject
 from bayescale.cli.options import Flag, quantity
 from bayescale.cli.output import emit_json, say, say_written, working
 
@@ -23,6 +23,7 @@ def needed(
     price: str | None = None,
     backtest: Path | None = None,
     subject: Subject = Subject(),
+    further: Further = Further(),
     drawing: Drawing = Drawing(),
     json: Flag = False,
 ) -> None:
@@ -50,12 +51,15 @@ def needed(
         A file written by bayescale backtest: says how such forecasts held at that distance.
     subject
         Whose curve.
+    further
+        What the law reads besides.
     drawing
         Whether it is drawn too.
     json
         Print one JSON document and nothing else on standard output.
     """
     drawing.check()
+    given: dict[str, Any] = further.inputs()
     from bayescale import decide
     from bayescale.predict import load_backtest
 
@@ -71,6 +75,7 @@ def needed(
             kind=kind,
             price=price,
             backtest=None if backtest is None else load_backtest(backtest),
+            **given,
             **whose,
         )
         written = drawing.save("needed", found)

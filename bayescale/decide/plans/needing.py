@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from bayescale.decide.plans.given import read_given, stated
 from bayescale.decide.plans.grounds import admit, provenance
 from bayescale.decide.plans.inverse import HALVINGS, LOOKS
 from bayescale.decide.plans.montecarlo import mean_error
@@ -63,6 +64,7 @@ def needed(
     study: Group | None = None,
     allow_unconverged: bool = False,
     allow_experimental: bool = False,
+    **further: Uncertain | None,
 ) -> Needed:
     """Find how much of one input a target loss needs, e.g. how many labelled images an error.
 
@@ -89,6 +91,8 @@ def needed(
         As in :func:`bayescale.predict`.
     allow_unconverged, allow_experimental : bool
         As in :func:`bayescale.plan`.
+    **further
+        Further inputs of the law, by name (``unique_tokens=1e11``), as in :func:`bayescale.plan`.
 
     Returns
     -------
@@ -108,7 +112,12 @@ def needed(
     first = fit.members[0]
     axis, held = _axis(fit, axis, {"params": params, "tokens": tokens})
     where = first.groups(architecture, task, study)
-    curve = curve_of(fit, where)
+    given = read_given(further)
+    read = {g.name: g for member in fit.members for g in member.model.get_law().given}
+    for name in given:
+        if name not in read:
+            raise PlanError(f"{name} is not read by {first.model.spec.name!r}")
+    curve = curve_of(fit, where, given=given)
     offset = _offset(fit, where, kind, curve)
     each = None if price is None else draws_of(price, "price", POSITIVE, len(offset), fit.seed)
     log_amount = _first_enough(curve, axis, held, target * np.exp(-offset))
@@ -142,6 +151,7 @@ def needed(
             "axis": axis,
             "held": held,
             "unit": first.model.loss_unit,
+            **stated(given),
             "assumes": assumption(fit),
             **{side: str(group) for side, group in where.items()},
         },
@@ -161,6 +171,7 @@ def needed(
             assumption(fit),
             *calibration(fit, points, backtest),
             *floors(fit),
+            *(f"{name} not given: {g.said}" for name, g in read.items() if name not in given),
         ),
         provenance=provenance(fit),
         fitted=(float(fitted.min()), float(fitted.max())),
