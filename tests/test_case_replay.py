@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from case_study import module, opened
 
-MODULES = ("replay", "sets", "study")
+MODULES = ("replay", "sets", "study", "valley")
 
 
 @pytest.fixture
@@ -146,3 +146,38 @@ def test_a_decision_is_made_again(
     made = replay.decide(seen, actions, gadre)
     assert made["policies"]["waste"]["regret"] == 0.0
     assert made["policies"]["any"]["regret"] > 0.05
+
+
+# ------------------------------------------------------------------ told where valleys lie
+
+
+def test_the_readme_has_the_table_of_both_priors(case: Path) -> None:
+    content = json.loads((case / "valley.json").read_text(encoding="utf-8"))
+    table = module("valley").markdown(content)
+    text = (case / "README.md").read_text(encoding="utf-8")
+    assert f"<!-- valley -->\n{table}\n<!-- end -->" in text
+    told = {
+        (name, row["size"]): row
+        for name, rows in content["tables"].items()
+        for row in rows
+        if row["policy"] == "valley"
+    }
+    porian = [told[f"porian {corpus}", 12] for corpus in ("refinedweb", "openwebtext2")]
+    assert [round(100 * row["less"], 1) for row in porian] == [6.6, 5.2]
+    assert [sum(row[k] for row in porian) for k in ("better", "worse")] == [11, 2]
+    for key, row in told.items():
+        if not key[0].startswith("porian"):
+            assert (row["better"], row["worse"]) == (0, 2 if key[1] == 36 else 0)
+
+
+def test_more_experts_were_better_wherever_they_were_trained(public_data: Path) -> None:
+    frame = pd.read_csv(public_data / "routed_moe" / "data.csv")
+    plain = (frame["k"] == 1) & (frame["routing_frequency"] == 0.5) & (frame["flop_increase"] == 1)
+    last = frame[plain].dropna(subset="loss_validation").sort_values("step").groupby("run").tail(1)
+    last = last[last["step"] >= 240_000]
+    dense = last[last["router"] == "dense"].groupby("params")["loss_validation"].min()
+    steps = []
+    for (_, params), rows in last[last["router"] != "dense"].groupby(["router", "params"]):
+        by_experts = rows.sort_values("num_experts")["loss_validation"]
+        steps += np.diff([dense[params], *by_experts]).tolist()
+    assert (len(steps), max(steps) < 0) == (158, True)

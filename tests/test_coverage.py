@@ -121,19 +121,30 @@ def test_what_was_counted_is_the_unbiased_estimate() -> None:
 
 def test_counts_that_are_none_are_named() -> None:
     good = pd.DataFrame({"samples": [8, 8, 8], "correct": [0, 3, 3], "model": ["a", "b", "b"]})
-    table = load_counts(good)
-    assert table["problems"].tolist() == [1, 2]
+    plain = good.drop(columns="model")
+    assert load_counts(plain)["problems"].tolist() == [1, 2]
     assert load_counts(good, {"model": "a"})["problems"].sum() == 1
     with pytest.raises(DataError, match="no column 'correct'"):
-        load_counts(good.drop(columns="correct"))
+        load_counts(plain.drop(columns="correct"))
     with pytest.raises(DataError, match="1 row with counts that are none, the first row 2: 9 of 8"):
-        load_counts(good.assign(correct=[0, 9, 3]))
+        load_counts(plain.assign(correct=[0, 9, 3]))
     with pytest.raises(DataError, match="no column 'size'"):
         load_counts(good, {"size": "a"})
     with pytest.raises(DataError, match="no row with"):
         load_counts(good, {"model": "c"})
     with pytest.raises(DataError, match="no file"):
         load_counts("nowhere.csv")
+
+
+def test_counts_of_several_models_are_not_pooled_unseen() -> None:
+    rows = pd.DataFrame(
+        {"model": ["a", "a", "b"], "problem": [0, 1, 0], "samples": 8, "correct": 3}
+    )
+    with pytest.raises(DataError, match=r"2 values of 'model' .*--where model=a"):
+        load_counts(rows)
+    assert len(load_counts(rows, {"model": "a"})) == 1
+    with pytest.raises(DataError, match="problem '0' has several rows"):
+        load_counts(rows.drop(columns="model"))
 
 
 def test_a_file_comes_back_and_a_figure_is_made_of_numbers(tmp_path: Path) -> None:

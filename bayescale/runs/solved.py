@@ -57,6 +57,7 @@ def load_counts(
         )
     if frame.empty:
         raise DataError(f"{label}: no row{' with ' + str(dict(where)) if where else ''}")
+    _check_one_model(frame, label)
     numbers = pd.DataFrame(
         {
             "samples": pd.to_numeric(frame["samples"], errors="coerce"),
@@ -76,3 +77,18 @@ def load_counts(
             f"{c[first]:g} of {n[first]:g} right (expected whole numbers, none below zero, correct up to samples)"
         )
     return numbers.astype(int).groupby(["samples", "correct"])["problems"].sum().reset_index()
+
+
+def _check_one_model(frame: pd.DataFrame, label: str) -> None:
+    """Refuse counts of several models or tasks, which would pass for one."""
+    for column in ("model", "architecture", "task", "metric"):
+        if column in frame and (several := frame[column].astype(str).unique()).size > 1:
+            named = ", ".join(map(repr, several[:3]))
+            raise DataError(
+                f"{label}: {several.size} values of {column!r} ({named}{', …' if several.size > 3 else ''}), and "
+                f"pass@k is of one: where={{{column!r}: {several[0]!r}}} (--where {column}={several[0]})"
+            )
+    if "problem" in frame and (again := frame["problem"].duplicated()).any():
+        raise DataError(
+            f"{label}: problem {str(frame['problem'][again].iloc[0])!r} has several rows; one row a problem"
+        )
