@@ -22,10 +22,16 @@ def test_numbers_in_range_are_read() -> None:
     assert runs.table["batch_size"].tolist() == [5e5, 1e6, 2e6]
 
 
+@pytest.mark.parametrize("cells", [[True, False, False], ["yes", "no", "No"], [1, 0, 0]])
+def test_truths_are_ones_and_zeros(cells: list[Any]) -> None:
+    runs = load_runs(GRID.assign(pretrained=cells))
+    assert runs.table["pretrained"].tolist() == [1.0, 0.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("header", "cells", "said"),
     [
-        ("pretrained", ["yes", "no", "no"], "'yes' is no pretrained"),
+        ("pretrained", ["imagenet21k", "none", "none"], "'imagenet21k' is no pretrained"),
         ("quality", ["high", "low", "low"], "'high' is no quality"),
         ("learning_rate", [0.0, 1e-4, 1e-4], "'0.0' is no learning_rate"),
         ("vocab_size", ["gpt2", "gpt2", "llama"], "'gpt2' is no vocabulary"),

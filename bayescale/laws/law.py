@@ -138,7 +138,11 @@ class Law:
             if blank.any() and given.missing is None:
                 raise ModelError(
                     f"the law reads {given.name} ({given.text}) of every run, and {int(blank.sum())} of {size} rows "
-                    f"have none; say which column it is, columns={{{given.name!r}: '<header>'}}"
+                    + (
+                        f"have none; say which column it is, columns={{{given.name!r}: '<header>'}}"
+                        if blank.all()
+                        else "have none; fill them in, or leave those rows out"
+                    )
                 )
             found[given.name] = (
                 value if given.missing is None else np.where(blank, given.missing, value)

@@ -13,6 +13,8 @@ from bayescale.runs.columns import Column, Matching
 from bayescale.runs.quantities import read_numbers
 from bayescale.runs.read import RawTable
 
+_TRUE, _FALSE = ("true", "yes"), ("false", "no")
+
 
 def without_doubtful(raw: RawTable, match: Matching, named: Collection[str]) -> Matching:
     """The matching less those further inputs that the caller did not name and whose cells are not all such numbers.
@@ -35,8 +37,19 @@ def without_doubtful(raw: RawTable, match: Matching, named: Collection[str]) -> 
     return replace(match, found=found, unused=unused, notes=tuple(notes))
 
 
+def truths_as_numbers(cells: pd.Series, name: str) -> pd.Series:
+    """Cells of a further input that is 1 or 0 and was written as true or false, yes or no, as numbers."""
+    if name not in GIVEN or not GIVEN[name].linear:
+        return cells
+    words = cells.astype("str").str.strip().str.lower().where(cells.notna(), "")
+    if not set(words) <= {*_TRUE, *_FALSE, ""}:
+        return cells
+    return words.map({**dict.fromkeys(_TRUE, 1.0), **dict.fromkeys(_FALSE, 0.0)})
+
+
 def _first_wrong(cells: pd.Series, given: Given, column: Column) -> str | None:
     """The first cell that is written and no value of the input; None where all are."""
+    cells = truths_as_numbers(cells, given.name)
     values, blank, bad, in_bytes = read_numbers(cells, given.name, column.unit)
     with np.errstate(invalid="ignore"):
         inside = (values >= given.lowest) & (values <= given.highest)

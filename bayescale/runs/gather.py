@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale.errors import DataError, unknown
 from bayescale.runs.columns import NUMBERS, TEXT, TRUTHS, UNNAMED, Column
+from bayescale.runs.further import truths_as_numbers
 from bayescale.runs.quantities import (
     PLAIN,
     decimal_point,
@@ -134,6 +135,7 @@ def _read_column(
     notes: list[str],
 ) -> np.ndarray:
     cells = raw.frame[column.header]
+    cells = truths_as_numbers(cells, name)
     values, _, unreadable, in_bytes = read_numbers(cells, name, column.unit)
     bad.add(unreadable, raw.rows, column.header, cells, _expected(_wanted(name), cells))
     notes.extend(note_own_units(cells, name, column.header, column.unit))
