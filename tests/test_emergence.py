@@ -57,7 +57,9 @@ def test_a_smooth_loss_looks_sudden_through_the_metric() -> None:
     third = len(FLOP) // 3
     assert match[third] < 1e-3
     assert match[-1] - match[-third] > 0.5 * match[-1]
-    slope = np.diff(np.log(-np.log(match))) / np.diff(np.log(FLOP))
+    clear = match > 1e-6  # below, one less an error has few digits left
+    slope = np.diff(np.log(-np.log(match[clear]))) / np.diff(np.log(FLOP[clear]))
+    assert len(slope) > 15
     assert slope == pytest.approx([-SMOOTH["alpha"]] * len(slope))
 
 

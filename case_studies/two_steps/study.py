@@ -233,6 +233,8 @@ def markdown(found: dict[str, dict[str, float]]) -> str:
     head += ["width", "second step alone: 90 %", "first step: 90 %"]
     lines = ["| " + " | ".join(head) + " |", "| --- | --- | --- |" + " ---: |" * (len(head) - 3)]
     for ladder, target, which, printed in SHOWN:
+        if f"{ladder} | {target} | {which} | chain" not in found:
+            continue
         by = {s: found[f"{ladder} | {target} | {which} | {s}"] for s in STEPS}
         row = by["chain"]
         cells = [ladder, target, "mean of 17 tasks" if which == "avg17" else which]
@@ -253,11 +255,15 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
     data = Path(os.environ["BAYESCALE_DATA"])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for ladder in (*olmo(data), *gadre(data)):
         rows += scored(ladder, options.folder)
+        record(pd.DataFrame(rows))  # after each, so that a study that was stopped has an account
         print(ladder.label, ladder.task, flush=True)
-    frame = pd.DataFrame(rows)
+
+
+def record(frame: pd.DataFrame) -> None:
+    """Write what was scored so far."""
     kept = ["ladder", "task", "target", "step", "inside90", "converged"]
     found = {
         "summary": summary(frame),
