@@ -22,7 +22,7 @@ def coverage(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     k: Several = (),
     where: Several = (),
-    draws: Whole = 1000,
+    draws: Whole = 2000,
     chains: Whole = 4,
     seed: Whole = 0,
     plot: Path | None = None,

@@ -19,7 +19,7 @@ def fit_coverage(
     source: str | Path | pd.DataFrame,
     *,
     where: Mapping[str, Any] | None = None,
-    draws: int = 1000,
+    draws: int = 2000,
     tune: int = 1000,
     chains: int = 4,
     cores: int | None = None,
