@@ -249,7 +249,23 @@ def test_a_mixture_is_recovered_and_no_unsolvable_are_found_where_none_are(
     rng = np.random.default_rng(12)
     simulated(rng, 800, 128, TRUE).to_csv(tmp_path / "counts.csv", index=False)
     names = [str(tmp_path / n) for n in ("counts.csv", "coverage.json")]
-    assert run(["coverage", *names[:1], "-o", names[1], "--chains", "2", "--seed", "4"]) == 0
+    assert (
+        run(
+            [
+                "coverage",
+                *names[:1],
+                "-o",
+                names[1],
+                "--chains",
+                "2",
+                "--draws",
+                "5000",
+                "--seed",
+                "4",
+            ]
+        )
+        == 0
+    )
     assert "never solved" in capsys.readouterr().out
     found = bs.load_coverage(names[1])
     exact = made(draws=1, spread=0.0)
@@ -260,5 +276,5 @@ def test_a_mixture_is_recovered_and_no_unsolvable_are_found_where_none_are(
     assert abs(u.mean() - TRUE["unsolvable"]) < 3.5 * u.std()
     # The control: rates that reach down to where 128 samples see nothing, and nobody unsolvable.
     none = simulated(rng, 800, 128, TRUE | {"unsolvable": 0.0})
-    open_ended = bs.fit_coverage(none, chains=2, seed=4, progress=False)
+    open_ended = bs.fit_coverage(none, chains=2, draws=5000, seed=4, progress=False)
     assert np.quantile(open_ended.draws["unsolvable"], 0.05) < 0.01 < np.quantile(u, 0.05)

@@ -33,7 +33,8 @@ def errors(theta: dict[str, float], noise: float = 0.0, seed: int = 0) -> np.nda
         turn = np.log1p((x / at) ** (1 / f)) - np.log1p(at ** (-1 / f))
         log_r = log_r - theta["alpha"] * (theta["bend"] - 1.0) * f * turn
     miss = -np.expm1(-np.exp(log_r))
-    return np.asarray(miss * np.exp(noise * np.random.default_rng(seed).standard_normal(len(x))))
+    noisy = miss * np.exp(noise * np.random.default_rng(seed).standard_normal(len(x)))
+    return np.minimum(noisy, 1.0 - 1e-6) if noise else miss
 
 
 def test_the_laws_are_what_is_printed_and_without_a_break_they_are_one() -> None:

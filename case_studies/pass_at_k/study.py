@@ -66,7 +66,9 @@ def posterior(kept: Path, name: str, counts: pd.DataFrame) -> Coverage:
     """A coverage, from the folder if it is there."""
     path = kept / f"{name}.json"
     if not path.exists():
-        bs.fit_coverage(counts, chains=2, seed=SEED, cores=1, progress=False, name=name).save(path)
+        bs.fit_coverage(
+            counts, chains=2, draws=5000, seed=SEED, cores=1, progress=False, name=name
+        ).save(path)
     return bs.load_coverage(path)
 
 
