@@ -27,6 +27,8 @@ LEVEL_SLOPE = Parameter(
 LEVEL_BEND = Parameter(
     "level_bend", "real", "shape", "", "l", "rate at which that change itself grows with log N"
 )
+_TINY = 1e-12  # added to a rate, so that none is zero
+_MOST = 30.0  # e-folds of a change
 PARAMETERS = (EXPONENT_SLOPE, EXPONENT_BEND, LEVEL_SLOPE, LEVEL_BEND)
 
 
@@ -37,8 +39,8 @@ def farseer(
     u, v = centred["params"], centred["tokens"]
     h = xp.log1p(theta["omega"] * theta["R0"] / theta["L_inf"])
     term = _log_expm1(xp, h * xp.exp(-theta["beta"] * u)) - _log_expm1(xp, h)
-    stretch = xp.exp(theta["exponent_slope"] * _bent(xp, theta["exponent_bend"], u))
-    level = theta["level_slope"] * _bent(xp, theta["level_bend"], u)
+    stretch = xp.exp(_within(xp, theta["exponent_slope"] * _bent(xp, theta["exponent_bend"], u)))
+    level = _within(xp, theta["level_slope"] * _bent(xp, theta["level_bend"], u))
     return {"params": -term / theta["beta"], "tokens": v * stretch - level / theta["delta"]}
 
 
@@ -48,8 +50,14 @@ def _log_expm1(xp: Namespace, x: Array) -> Array:
 
 
 def _bent(xp: Namespace, rate: Array, u: Array) -> Array:
-    """(e^(ku) − 1)/k: u itself as k goes to zero."""
-    return xp.expm1(rate * u) / rate
+    """(e^(ku) − 1)/k: u itself as k goes to zero, where a sampler starts."""
+    off = rate + _TINY
+    return xp.expm1(off * u) / off
+
+
+def _within(xp: Namespace, change: Array) -> Array:
+    """Far from the data a bent change may exceed any number: it stays one."""
+    return xp.minimum(xp.maximum(change, -_MOST), _MOST)
 
 
 def span(logs: Mapping[str, Array]) -> dict[Axis, tuple[Array, Array]]:
