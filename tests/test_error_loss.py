@@ -164,7 +164,7 @@ def test_an_error_is_read_back_to_its_loss_with_and_without_a_closed_form() -> N
 @pytest.mark.slow
 def test_a_sigmoid_is_recovered_and_noise_alone_shows_none() -> None:
     rng = np.random.default_rng(21)
-    common: dict[str, Any] = {"chains": 2, "draws": 1000, "seed": 3, "cores": 1}
+    common: dict[str, Any] = {"draws": 1500, "seed": 3}
     fit = bs.fit(as_runs(table(rng, 40)), model="error-loss", **common)
     theta = fit.parameters(fit.groups())
     pivot = np.exp(fit.model.pivots["upstream_loss"])

@@ -178,7 +178,7 @@ def valleys(theta: dict[str, float], law: Law, noise: float = 0.002) -> bs.Runs:
 
 @pytest.mark.slow
 def test_slopes_of_farseer_are_found_where_they_are_and_not_where_none_is() -> None:
-    options: dict[str, Any] = {"draws": 500, "tune": 500, "chains": 2, "seed": 2, "progress": False}
+    options: dict[str, Any] = {"draws": 1500, "seed": 2, "progress": False}
     told = bs.fit(valleys(JOINT | BENT | {"exponent_slope": -0.25}, FARSEER), "farseer", **options)
     slope = told.posterior["exponent_slope"].to_numpy().ravel()
     low, high = np.quantile(slope, [0.005, 0.995])
@@ -191,7 +191,7 @@ def test_slopes_of_farseer_are_found_where_they_are_and_not_where_none_is() -> N
 
 @pytest.mark.slow
 def test_the_profile_finds_the_exponent_of_its_optimum() -> None:
-    options: dict[str, Any] = {"draws": 500, "tune": 500, "chains": 2, "seed": 2, "progress": False}
+    options: dict[str, Any] = {"draws": 1500, "seed": 2, "progress": False}
     told = bs.fit(valleys(P, PROFILE), "isoflop-profile", **options)
     for name in ("a", "alpha", "curvature"):
         low, high = np.quantile(told.posterior[name].to_numpy(), [0.005, 0.995])
