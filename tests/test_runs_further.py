@@ -56,6 +56,29 @@ def test_several_that_could_be_one_are_none() -> None:
     assert load_runs(GRID.assign(lr=1e-3, learning_rate=2e-3)).table["learning_rate"][0] == 2e-3
 
 
+def test_a_rate_that_changes_along_a_run_is_no_peak() -> None:
+    curves = pd.concat([GRID.assign(run=list("abc"), step=s, lr=1e-3 / s) for s in (1, 2)])
+    runs = load_runs(curves)
+    assert "learning_rate" not in runs.table
+    assert any("'lr' left out: it changes along a run" in note for note in runs.notes)
+    peaks = [1e-3, 2e-3, 3e-3]
+    once = pd.concat([GRID.assign(run=list("abc"), step=s, lr=peaks) for s in (1, 2)])
+    assert load_runs(once).table["learning_rate"].tolist() == peaks
+
+
+def test_other_inputs_may_change_along_a_run() -> None:
+    names = ("mean_rate", "end_rate", "optimizer_steps", "unique_tokens")
+    at = {1: (0.9, 0.9, 100, 1e9), 2: (0.5, 0.1, 200, 2e9)}
+    curves = pd.concat(
+        [
+            GRID.assign(run=list("abc"), step=s, **dict(zip(names, v, strict=True)))
+            for s, v in at.items()
+        ]
+    )
+    runs = load_runs(curves, checkpoints="all")
+    assert [name for name in names if name not in runs.table] == []
+
+
 def test_steps_of_checkpoints_stay_steps() -> None:
     runs = load_runs(
         pd.concat([GRID.assign(run=list("abc"), steps=s) for s in (100, 200)]), checkpoints="all"

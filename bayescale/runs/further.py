@@ -25,6 +25,12 @@ def without_doubtful(raw: RawTable, match: Matching, named: Collection[str]) -> 
     found, notes = dict(match.found), list(match.notes)
     for name in (n for n in match.found if n in GIVEN and n not in named):
         column = found[name]
+        if name == "learning_rate" and _changes_along_runs(raw, column, match):
+            del found[name]
+            notes.append(
+                f"column {column.header!r} left out: it changes along a run, and has no {GIVEN[name].text}"
+            )
+            continue
         wrong = _first_wrong(raw.frame[column.header], GIVEN[name], column)
         if wrong is not None:
             del found[name]
@@ -35,6 +41,14 @@ def without_doubtful(raw: RawTable, match: Matching, named: Collection[str]) -> 
     gone = [match.found[n].header for n in match.found if n not in found]
     unused = tuple(h for h in raw.frame.columns if h in match.unused or h in gone)
     return replace(match, found=found, unused=unused, notes=tuple(notes))
+
+
+def _changes_along_runs(raw: RawTable, column: Column, match: Matching) -> bool:
+    """Whether checkpoints of one run differ in it: a rate that does is that of a step, not the peak of its schedule."""
+    if not {"run_id", "step"} <= match.found.keys():
+        return False
+    runs = raw.frame[match.found["run_id"].header].astype("str")
+    return bool((raw.frame[column.header].groupby(runs).nunique() > 1).any())
 
 
 def truths_as_numbers(cells: pd.Series, name: str) -> pd.Series:

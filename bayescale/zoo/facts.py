@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -75,6 +75,19 @@ def reads(spec: ModelSpec) -> tuple[str, ...]:
     return (*law.inputs, *(given.name for given in law.given))
 
 
+def columns_needed(spec: ModelSpec, columns: Collection[str]) -> tuple[str, ...]:
+    """Of the columns that the law of a model takes those that a table of such columns must have, or has besides.
+
+    A further input that a run may leave unsaid is one that a table may lack, unless it has none of them: then there is
+    nothing for the law to be told by.
+    """
+    law = spec.get_law()
+    free = {given.name for given in law.given if given.missing is not None}
+    if free.isdisjoint(columns):
+        free = set()
+    return tuple(name for name in reads(spec) if name in columns or name not in free)
+
+
 def _moved(table: pd.DataFrame) -> Iterator[str]:
     """Further inputs that differ between runs of one scale: a law that does not read them calls that noise.
 
@@ -91,7 +104,7 @@ def gather(runs: Runs, specs: Iterable[ModelSpec]) -> Facts:
     """Read off a table what decides about some models."""
     table, described = runs.table, runs.describe()
     columns = frozenset(str(c) for c in table if table[c].notna().any())
-    taken = {reads(spec) for spec in specs}
+    taken = {columns_needed(spec, columns) for spec in specs}
     experts = epochs = excess = None
     if "experts" in columns:
         experts = table["experts"].astype(float).fillna(1.0)

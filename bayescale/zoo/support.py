@@ -10,7 +10,7 @@ from bayescale.runs import Design
 from bayescale.runs.describe import AXES, FEW_EPOCHS
 from bayescale.spec import ModelSpec
 from bayescale.wording import counted
-from bayescale.zoo.facts import Facts, reads
+from bayescale.zoo.facts import Facts, columns_needed, reads
 
 Verdict = Literal["supported", "supported in part", "not supported"]
 _EXPONENTS = {
@@ -102,7 +102,7 @@ def _free(spec: ModelSpec, names: Iterable[str]) -> list[str]:
 
 def _in_the_way(spec: ModelSpec, facts: Facts) -> Iterator[str]:
     """Everything that forbids the model, first things first."""
-    law, needed = spec.get_law(), reads(spec)
+    law, needed = spec.get_law(), columns_needed(spec, facts.columns)
     lacking = [name for name in needed if name not in facts.columns]
     if lacking:
         yield f"it needs {', '.join(lacking)}: no such column in the table"
